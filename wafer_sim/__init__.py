@@ -1,0 +1,1 @@
+"""A simulated CS-2: coordinator, ingest, compiler, replicas and checkpoints."""

@@ -1,0 +1,1 @@
+"""What both ends of the wire must agree on: contracts, cursor, elements, codec, channels, errors, seams."""
