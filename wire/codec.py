@@ -14,11 +14,13 @@ import json
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from google.protobuf.message import DecodeError
 
 from wire.cursor import Cursor
 from wire.elements import STRING, Batch, Column, ElementSpec, Field, Landing, Ragged, rows_of
@@ -50,6 +52,7 @@ class Frame:
         return rows_of(self.batch)
 
 
+@lru_cache(maxsize=64)
 def schema_of(spec: ElementSpec) -> pa.Schema:
     """The Arrow schema in which batches of this element travel; it carries the whole spec as metadata."""
     return pa.schema([pa.field(f.name, _arrow_type(f), False, {_FIELD: _field_json(f)}) for f in spec.fields])
@@ -57,33 +60,46 @@ def schema_of(spec: ElementSpec) -> pa.Schema:
 
 def spec_of(schema: pa.Schema) -> ElementSpec:
     """The element spec inside a schema made by `schema_of`. Raises CodecError where there is none."""
-    return ElementSpec(tuple(_field_from(column) for column in schema))
+    try:
+        spec = ElementSpec(tuple(_field_from(column) for column in schema))
+    except (OverflowError, RecursionError, TypeError, ValueError) as error:
+        raise CodecError(f"a schema carries no element spec: {error}") from error
+    if not schema_of(spec).equals(schema):
+        raise CodecError(f"a schema's columns do not fit its element spec ({spec})")
+    return spec
 
 
 def spec_to_bytes(spec: ElementSpec) -> bytes:
-    return schema_of(spec).serialize().to_pybytes()
+    """An element spec as an Arrow IPC schema message, which any language with Arrow can read."""
+    return bytes(schema_of(spec).serialize())
 
 
 def spec_from_bytes(data: bytes) -> ElementSpec:
     """Read what `spec_to_bytes` wrote. Raises CodecError."""
     try:
-        return spec_of(pa.ipc.read_schema(pa.py_buffer(data)))
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        schema = pa.ipc.read_schema(pa.py_buffer(data))
+    except (pa.ArrowException, EOFError, OSError, ValueError) as error:
         raise CodecError(f"this is no element spec: {error}") from error
+    return spec_of(schema)
 
 
 def encode(batch: Batch, spec: ElementSpec) -> pa.Buffer:
     """One batch as an Arrow record batch. Raises CodecError, naming the field that is not what the spec says."""
-    arrays = [_to_arrow(field, _checked(field, batch)) for field in spec.fields]
+    columns = [_checked(field, batch) for field in spec.fields]
+    rows = len(columns[0]) if columns else 0
+    for field, column in zip(spec.fields, columns, strict=True):
+        if len(column) != rows:
+            raise CodecError(f"field {field.name!r} has {len(column)} rows, field {spec.names[0]!r} has {rows}")
+    arrays = [_to_arrow(field, column) for field, column in zip(spec.fields, columns, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema_of(spec)).serialize()
 
 
 def decode(payload: pa.Buffer | memoryview | bytes, spec: ElementSpec) -> dict[str, Column]:
-    """The batch in a payload, as views on it where Arrow's layout allows. Raises CodecError."""
+    """The batch in a payload: numbers as read-only views on it, bools and strings as copies. Raises CodecError."""
     try:
         record = pa.ipc.read_record_batch(pa.py_buffer(payload), schema_of(spec))
         record.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, EOFError, OSError) as error:
         raise CodecError(f"a payload is no Arrow record batch of ({spec}): {error}") from error
     return {field.name: _from_arrow(field, record.column(i)) for i, field in enumerate(spec.fields)}
 
@@ -104,28 +120,38 @@ def pack(frames: Sequence[Frame], spec: ElementSpec) -> bytes:
 
 
 def unpack(message: bytes, spec: ElementSpec) -> list[Frame]:
-    """The frames of a message. Raises CodecError for anything that `pack` did not write."""
+    """The frames of a message, their batches as views on it. Raises CodecError for anything `pack` did not write."""
     if len(message) < _LENGTH.size:
         raise CodecError(f"a message of {len(message)} bytes is no frame")
     start = _LENGTH.size + _LENGTH.unpack_from(message)[0]
+    if start > len(message):
+        raise CodecError("a message ends inside its header")
     try:
         header = ingest_pb2.FramesHeader.FromString(message[_LENGTH.size : start])
-    except Exception as error:  # noqa: BLE001 - protobuf's DecodeError has no stable public base
+    except DecodeError as error:
         raise CodecError(f"a message starts with no frame header: {error}") from error
-    return list(_frames(header.frames, memoryview(message), start, spec))
+    return _frames(header.frames, memoryview(message), start, spec)
 
 
-def _frames(
-    headers: Iterable[ingest_pb2.FrameHeader], message: memoryview, at: int, spec: ElementSpec
-) -> Iterable[Frame]:
+def _frames(headers: Iterable[ingest_pb2.FrameHeader], message: memoryview, at: int, spec: ElementSpec) -> list[Frame]:
+    frames = []
     for header in headers:
         at += -at % ALIGNMENT
         payload = message[at : at + header.payload_bytes]
         if len(payload) != header.payload_bytes:
-            raise CodecError(f"a message ends inside the payload of {_cursor(header.cursor)}")
+            raise CodecError(f"a message ends inside the payload of {cursor_from(header.cursor)}")
         at += header.payload_bytes
-        batch = {} if header.end else decode(payload, spec)
-        yield Frame(_cursor(header.cursor), _cursor(header.following), batch, header.end)
+        frames.append(_frame(header, payload, spec))
+    if at != len(message):
+        raise CodecError(f"a message of {len(message)} bytes has frames that take {at}")
+    return frames
+
+
+def _frame(header: ingest_pb2.FrameHeader, payload: memoryview, spec: ElementSpec) -> Frame:
+    if not (header.HasField("cursor") and header.HasField("following")) or (header.end and payload):
+        raise CodecError(f"a frame header lacks a cursor, or ends a stream with a payload: {str(header)[:200]!r}")
+    batch = {} if header.end else decode(payload, spec)
+    return Frame(cursor_from(header.cursor), cursor_from(header.following), batch, header.end)
 
 
 def _header(frame: Frame, payload_bytes: int) -> ingest_pb2.FrameHeader:
@@ -138,26 +164,27 @@ def _header(frame: Frame, payload_bytes: int) -> ingest_pb2.FrameHeader:
 
 
 def cursor_message(cursor: Cursor) -> ingest_pb2.Cursor:
+    """A cursor as it travels."""
     return ingest_pb2.Cursor(stream=cursor.stream, epoch=cursor.epoch, sequence=cursor.sequence)
 
 
-def _cursor(message: ingest_pb2.Cursor) -> Cursor:
+def cursor_from(message: ingest_pb2.Cursor) -> Cursor:
+    """Read what `cursor_message` wrote."""
     return Cursor(message.stream, message.epoch, message.sequence)
 
 
-cursor_from = _cursor
-
-
 def _field_json(field: Field) -> bytes:
-    landing = field.landing and [field.landing.dtype, field.landing.scale, field.landing.offset]
+    landing = field.landing and [field.landing.dtype, float(field.landing.scale), float(field.landing.offset)]
     return json.dumps([field.dtype, list(field.shape), field.ragged, landing]).encode()
 
 
 def _field_from(column: pa.Field) -> Field:
     if not column.metadata or _FIELD not in column.metadata:
-        raise CodecError(f"column {column.name!r} carries no element spec")
+        raise ValueError(f"column {column.name!r} has no {_FIELD.decode()!r} in its metadata")
     dtype, shape, ragged, landing = json.loads(column.metadata[_FIELD])
-    return Field(column.name, dtype, tuple(shape), ragged, Landing(*landing) if landing else None)
+    if not isinstance(ragged, bool):
+        raise TypeError(f"column {column.name!r}: {ragged!r} does not say whether it is ragged")
+    return Field(column.name, dtype, tuple(shape), ragged, landing and Landing(*landing))
 
 
 def _arrow_type(field: Field) -> pa.DataType:
@@ -173,12 +200,23 @@ def _checked(field: Field, batch: Batch) -> Column:
     if isinstance(column, Ragged) != field.ragged:
         raise CodecError(f"field {field.name!r} is {'not ' if field.ragged else ''}ragged in this batch")
     values = column.values if isinstance(column, Ragged) else column
+    if not values.shape:
+        raise CodecError(f"field {field.name!r} is a single {values.dtype.name} in this batch, not one for each row")
     dtype = STRING if values.dtype == object else values.dtype.name
     if (dtype, values.shape[1:]) != (field.dtype, field.shape):
         raise CodecError(
             f"field {field.name!r} is {dtype}{values.shape[1:]} in this batch, {field.dtype}{field.shape} before"
         )
+    if isinstance(column, Ragged):
+        _check_offsets(field, column)
     return column
+
+
+def _check_offsets(field: Field, column: Ragged) -> None:
+    offsets, total = column.offsets, len(column.values)
+    sound = offsets.dtype == np.int64 and offsets.ndim == 1 and len(offsets) > 0
+    if not sound or offsets[0] != 0 or offsets[-1] != total or (np.diff(offsets) < 0).any():
+        raise CodecError(f"field {field.name!r}: its offsets are not int64 numbers that rise from 0 to {total}")
 
 
 def _to_arrow(field: Field, column: Column) -> pa.Array:
@@ -189,23 +227,43 @@ def _to_arrow(field: Field, column: Column) -> pa.Array:
 
 
 def _items(field: Field, values: npt.NDArray[Any]) -> pa.Array:
-    flat = np.ascontiguousarray(values).reshape(-1)
-    value = pa.array(flat, type=pa.string() if field.dtype == STRING else None)
+    if field.dtype == STRING:
+        value = _strings(field, values.reshape(-1))
+    else:
+        value = pa.array(np.ascontiguousarray(values, dtype=field.dtype).reshape(-1))
     if not field.shape:
         return value
     kind = pa.list_(pa.field("item", value.type, False), field.size)
     return pa.FixedSizeListArray.from_arrays(value, type=kind)
 
 
+def _strings(field: Field, values: npt.NDArray[Any]) -> pa.Array:
+    try:
+        array = pa.array(values, type=pa.string())
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise CodecError(f"field {field.name!r} has a value that is no string: {error}") from error
+    if array.null_count:
+        raise CodecError(f"field {field.name!r} has {array.null_count} values that are no strings but None or NaN")
+    return array
+
+
 def _from_arrow(field: Field, array: pa.Array) -> Column:
-    if field.ragged:
-        offsets = np.asarray(array.offsets, dtype=np.int64)
-        items = array.values.slice(offsets[0], offsets[-1] - offsets[0])
-        return Ragged(_values(field, items), offsets - offsets[0])
-    return _values(field, array)
+    if _nulls(array):
+        raise CodecError(f"field {field.name!r} has nulls in this payload")
+    if not field.ragged:
+        return _values(field, array)
+    if not len(array):  # Arrow may leave the offsets of an empty list array out
+        return Ragged(_values(field, array.values.slice(0, 0)), np.zeros(1, np.int64))
+    offsets = array.offsets.to_numpy()
+    items = array.values.slice(offsets[0], offsets[-1] - offsets[0])
+    return Ragged(_values(field, items), offsets - offsets[0])
+
+
+def _nulls(array: pa.Array) -> bool:
+    return array.null_count > 0 or (pa.types.is_nested(array.type) and _nulls(array.values))
 
 
 def _values(field: Field, array: pa.Array) -> npt.NDArray[Any]:
     flat = array.flatten() if field.shape else array
-    numbers = flat.to_numpy(zero_copy_only=field.dtype not in (STRING, "bool"))
+    numbers: npt.NDArray[Any] = flat.to_numpy(zero_copy_only=field.dtype not in (STRING, "bool"))
     return numbers.reshape(len(array), *field.shape)

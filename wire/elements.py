@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ NUMBERS = (
     "float64",
 )
 STRING = "string"
+MAX_SIZE = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,12 @@ class Landing:
     dtype: str
     scale: float = 1.0
     offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.dtype not in NUMBERS:
+            raise ValueError(f"nothing lands as {self.dtype!r}; known: {', '.join(NUMBERS)}")
+        if not (math.isfinite(self.scale) and math.isfinite(self.offset)):
+            raise ValueError(f"a landing's scale and offset are finite, got {self.scale} and {self.offset}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +65,19 @@ class Field:
 
     def __post_init__(self) -> None:
         if self.dtype not in (*NUMBERS, STRING):
-            raise ValueError(f"field {self.name!r}: dtype {self.dtype!r} cannot travel; known: {', '.join(NUMBERS)}")
+            known = ", ".join((*NUMBERS, STRING))
+            raise ValueError(f"field {self.name!r}: dtype {self.dtype!r} cannot travel; known: {known}")
+        if any(not isinstance(length, int) or length < 1 for length in self.shape) or self.size > MAX_SIZE:
+            raise ValueError(
+                f"field {self.name!r}: shape {self.shape} is not of lengths from 1 up to {MAX_SIZE} in all"
+            )
+        if self.dtype == STRING and self.landing:
+            raise ValueError(f"field {self.name!r}: a string cannot be scaled or cast on arrival")
 
     @property
     def size(self) -> int:
         """Numbers in one sample (in one item, for a ragged field)."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     @property
     def landed_dtype(self) -> str:

@@ -26,4 +26,5 @@ def _scaled(column: npt.NDArray[Any], landing: Landing) -> npt.NDArray[Any]:
         return column.astype(landing.dtype, copy=False)
     out = np.multiply(column, np.float32(landing.scale), dtype=np.float32, casting="unsafe")
     np.add(out, np.float32(landing.offset), out=out)
-    return out.astype(landing.dtype, copy=False)
+    landed: npt.NDArray[Any] = out.astype(landing.dtype, copy=False)
+    return landed

@@ -8,14 +8,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-class SeamClosed(Exception):
+class SeamClosed(Exception):  # noqa: N818 - the end of a stream is news, not an error
     """The other side of the seam is gone: nothing more can be put, or nothing more will come."""
 
 
@@ -23,8 +24,9 @@ class SeamClosed(Exception):
 class SeamReading:
     """What a seam measured since it was made.
 
-    items: items put. put_wait, get_wait: seconds that the producer and the consumer were blocked.
-    occupancy: mean number of items found by a get. depth: items in the seam now; capacity: the most it holds.
+    items: items put. put_wait, get_wait: seconds that producers and consumers were blocked; waits that still go on
+    or ran out of time count too. occupancy: mean number of items that a get found; one that took none does not count.
+    depth: items in the seam now; capacity: the most it holds.
     """
 
     name: str
@@ -34,6 +36,29 @@ class SeamReading:
     occupancy: float
     depth: int
     capacity: int
+
+
+class _Waits:
+    """How long threads were blocked in all, those blocked right now included. Guarded by the seam's lock."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._over = 0.0
+        self._going_on: list[float] = []
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        start = self._clock()
+        self._going_on.append(start)
+        try:
+            yield
+        finally:
+            self._going_on.remove(start)
+            self._over += self._clock() - start
+
+    def seconds(self) -> float:
+        now = self._clock() if self._going_on else 0.0
+        return self._over + sum(now - start for start in self._going_on)
 
 
 class Seam(Generic[T]):
@@ -47,19 +72,18 @@ class Seam(Generic[T]):
             raise ValueError(f"seam {name!r}: the capacity must be at least 1, got {capacity}")
         self.name = name
         self.capacity = capacity
-        self._clock = clock
         self._items: deque[T] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._error: BaseException | None = None
-        self._put, self._gets, self._found = 0, 0, 0
-        self._put_wait, self._get_wait = 0.0, 0.0
+        self._put, self._taken, self._found = 0, 0, 0
+        self._put_waits, self._get_waits = _Waits(clock), _Waits(clock)
 
     def put(self, item: T, timeout: float | None = None) -> None:
         """Add an item, waiting for room. Raises SeamClosed, or TimeoutError after `timeout` seconds."""
         with self._changed:
             if len(self._items) >= self.capacity and not self._closed:
-                self._put_wait += self._block(lambda: len(self._items) < self.capacity, timeout, "no room")
+                self._block(self._put_waits, lambda: len(self._items) < self.capacity, timeout, "no room")
             if self._closed:
                 raise SeamClosed(self.name)
             self._items.append(item)
@@ -69,17 +93,15 @@ class Seam(Generic[T]):
     def get(self, timeout: float | None = None) -> T:
         """Take the oldest item, waiting for one. Raises SeamClosed, TimeoutError, or the error it was failed with."""
         with self._changed:
-            self._gets += 1
-            self._found += len(self._items)
-            if not self._items and not self._closed:
-                self._get_wait += self._block(lambda: bool(self._items), timeout, "nothing came")
-            if self._items:
-                item = self._items.popleft()
-                self._changed.notify_all()
-                return item
-            if self._error is not None:
-                raise self._error
-            raise SeamClosed(self.name)
+            found = len(self._items)
+            if not found and not self._closed:
+                self._block(self._get_waits, lambda: bool(self._items), timeout, "nothing came")
+            if not self._items:
+                raise self._error or SeamClosed(self.name)
+            self._taken += 1
+            self._found += found
+            self._changed.notify_all()
+            return self._items.popleft()
 
     def close(self, error: BaseException | None = None) -> None:
         """Let nothing more in; `error` is raised to the consumer once the items left are taken."""
@@ -90,14 +112,17 @@ class Seam(Generic[T]):
 
     def reading(self) -> SeamReading:
         with self._changed:
-            occupancy = self._found / self._gets if self._gets else 0.0
-            depth = len(self._items)
             return SeamReading(
-                self.name, self._put, self._put_wait, self._get_wait, occupancy, depth, self.capacity
+                self.name,
+                items=self._put,
+                put_wait=self._put_waits.seconds(),
+                get_wait=self._get_waits.seconds(),
+                occupancy=self._found / self._taken if self._taken else 0.0,
+                depth=len(self._items),
+                capacity=self.capacity,
             )
 
-    def _block(self, ready: Callable[[], bool], timeout: float | None, what: str) -> float:
-        start = self._clock()
-        if not self._changed.wait_for(lambda: ready() or self._closed, timeout):
-            raise TimeoutError(f"seam {self.name!r}: {what} within {timeout:g} s")
-        return self._clock() - start
+    def _block(self, waits: _Waits, ready: Callable[[], bool], timeout: float | None, what: str) -> None:
+        with waits.one():
+            if not self._changed.wait_for(lambda: ready() or self._closed, timeout):
+                raise TimeoutError(f"seam {self.name!r}: {what} within {timeout:g} s")

@@ -1,0 +1,175 @@
+"""Batches survive the wire, whatever they hold."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from wire.codec import ALIGNMENT, Frame, decode, encode, pack, schema_of, spec_from_bytes, spec_to_bytes, unpack
+from wire.cursor import Cursor
+from wire.elements import NUMBERS, STRING, ElementSpec, Field, Landing, Ragged
+
+SHAPES = [(), (1,), (784,), (2, 3, 4)]
+TEXTS = ["", "a", "\N{SNOWMAN}", "x" * 1000]
+
+
+def values(dtype, shape):
+    """Values of every kind that a dtype has: extremes, NaN and infinities, both truths, any text."""
+    size = int(np.prod(shape))
+    if dtype == STRING:
+        return np.array([TEXTS[i % len(TEXTS)] for i in range(size)], object).reshape(shape)
+    bits = np.random.default_rng(7).integers(0, 256, size * np.dtype(dtype).itemsize, np.uint8)
+    return (bits % 2 == 1 if dtype == "bool" else bits.view(dtype)).reshape(shape)
+
+
+def same(left, right):
+    """Whether two columns are equal bit for bit, in dtype and in shape."""
+    if isinstance(left, Ragged):
+        return same(left.values, right.values) and same(left.offsets, right.offsets)
+    bits = left.tolist() == right.tolist() if left.dtype == object else left.tobytes() == right.tobytes()
+    return bits and (left.dtype, left.shape) == (right.dtype, right.shape)
+
+
+def memory(message):
+    """The message as an array on its bytes, to ask what shares them."""
+    return np.frombuffer(message, np.uint8)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", [*NUMBERS, STRING])
+def test_every_dtype_and_shape_survives(dtype, shape, rows):
+    """What is decoded is what was encoded, bit for bit, also for a batch of no rows."""
+    spec = ElementSpec((Field("x", dtype, shape),))
+    column = values(dtype, (rows, *shape))
+    assert same(decode(encode({"x": column}, spec), spec)["x"], column)
+
+
+@pytest.mark.parametrize("lengths", [[], [0], [0, 0, 0], [3], [2, 0, 5, 1], [0, 4, 0]], ids=str)
+@pytest.mark.parametrize("shape", [(), (4,), (2, 3)], ids=str)
+@pytest.mark.parametrize("dtype", [*NUMBERS, STRING])
+def test_every_dtype_survives_as_lists_of_any_length(dtype, shape, lengths):
+    """Lists of scalars, vectors and matrices keep their values and where each list ends."""
+    spec = ElementSpec((Field("x", dtype, shape, ragged=True),))
+    offsets = np.cumsum([0, *lengths], dtype=np.int64)
+    column = Ragged(values(dtype, (sum(lengths), *shape)), offsets)
+    assert same(decode(encode({"x": column}, spec), spec)["x"], column)
+
+
+@given(st.data())
+def test_any_numbers_survive(data):
+    """Property: any array of any dtype that can travel comes back bit for bit."""
+    dtype = data.draw(st.sampled_from(NUMBERS))
+    column = data.draw(hnp.arrays(dtype, hnp.array_shapes(max_dims=4, max_side=5)))
+    spec = ElementSpec((Field("x", dtype, column.shape[1:]),))
+    assert same(decode(encode({"x": column}, spec), spec)["x"], column)
+
+
+@given(st.lists(st.lists(st.text(), max_size=4), max_size=4))
+def test_any_lists_of_text_survive(lists):
+    """Property: any text in lists of any length comes back, each in its place."""
+    spec = ElementSpec((Field("words", STRING, ragged=True),))
+    flat = [word for words in lists for word in words]
+    column = Ragged(np.array(flat, object), np.cumsum([0, *map(len, lists)], dtype=np.int64))
+    assert same(decode(encode({"words": column}, spec), spec)["words"], column)
+
+
+@pytest.mark.parametrize("make", [np.asfortranarray, lambda x: x[:, ::-1], lambda x: x.astype(">f4")])
+def test_values_count_and_not_how_they_lie_in_memory(make):
+    """Transposed, strided and byte-swapped columns travel as the numbers they hold."""
+    spec = ElementSpec((Field("x", "float32", (4,)),))
+    column = make(np.arange(12, dtype=np.float32).reshape(3, 4))
+    decoded = decode(encode({"x": column}, spec), spec)["x"]
+    assert decoded.tolist() == column.tolist()
+
+
+def images(rows=4, value=3):
+    """A batch as a model takes it, and its spec."""
+    spec = ElementSpec((Field("image", "uint8", (28, 28)), Field("weight", "float64"), Field("label", "int32")))
+    pixels = np.full((rows, 28, 28), value, np.uint8)
+    return spec, {"image": pixels, "weight": np.linspace(0, 1, rows), "label": np.arange(rows, dtype=np.int32)}
+
+
+def test_several_frames_travel_in_one_message():
+    """Frames keep their order, cursors and batches; the end of a stream is a frame without rows."""
+    spec, batch = images()
+    start, second, end = Cursor(3, 1, 9), Cursor(3, 1, 10), Cursor(3, 2, 0)
+    frames = [Frame(start, second, batch), Frame(second, end, images(2, 5)[1]), Frame(end, end, {}, end=True)]
+    received = unpack(pack(frames, spec), spec)
+    assert [(f.cursor, f.following, f.end, f.rows) for f in received] == [
+        (start, second, False, 4),
+        (second, end, False, 2),
+        (end, end, True, 0),
+    ]
+    for sent, got in zip(frames, received, strict=True):
+        assert sent.batch.keys() == got.batch.keys()
+        assert all(same(sent.batch[name], got.batch[name]) for name in sent.batch)
+
+
+def test_a_message_may_hold_no_frame():
+    """Nothing packed is nothing unpacked."""
+    assert unpack(pack([], images()[0]), images()[0]) == []
+
+
+@pytest.mark.parametrize("dtype", [d for d in NUMBERS if d != "bool"])
+def test_numbers_are_views_on_the_message(dtype):
+    """A decoded number column shares the message's memory, is aligned for its dtype, and cannot be written."""
+    spec = ElementSpec((Field("x", dtype, (5,)), Field("r", dtype, (3,), ragged=True)))
+    column = values(dtype, (7, 5))
+    batch = {"x": column, "r": Ragged(values(dtype, (4, 3)), np.array([0, 1, 4, 4, 4, 4, 4, 4], np.int64))}
+    message = pack([Frame(Cursor(0), Cursor(0, 0, 1), batch)] * 3, spec)
+    for frame in unpack(message, spec):
+        for numbers in (frame.batch["x"], frame.batch["r"].values):
+            assert np.shares_memory(numbers, memory(message))
+            assert numbers.flags.aligned
+            assert not numbers.flags.writeable
+
+
+def test_payloads_start_at_multiples_of_the_alignment():
+    """Every payload begins 64 bytes apart, as the message's layout says."""
+    spec, batch = images(rows=3)
+    message = pack([Frame(Cursor(0), Cursor(0, 0, 1), batch)] * 3, spec)
+    payload = bytes(encode(batch, spec))
+    starts = [i for i in range(len(message)) if message.startswith(payload, i)]
+    assert len(starts) == 3
+    assert all(start % ALIGNMENT == 0 for start in starts)
+
+
+SPEC = ElementSpec(
+    (
+        Field("image", "uint8", (28, 28), landing=Landing("float16", 1 / 255, -0.5)),
+        Field("boxes", "float32", (4,), ragged=True, landing=Landing("float64")),
+        Field("words \N{SNOWMAN}", STRING, (2,), ragged=True),
+        Field("seen", "bool"),
+    )
+)
+
+
+def test_a_spec_survives():
+    """Names, dtypes, shapes, raggedness and landing come back as they were."""
+    assert spec_from_bytes(spec_to_bytes(SPEC)) == SPEC
+
+
+def test_a_spec_is_an_arrow_schema_that_any_language_reads():
+    """Columns have Arrow's own types: fixed-size lists for tensors, large lists for ragged fields."""
+    types = [str(column.type).replace(" not null", "") for column in schema_of(SPEC)]
+    assert types == [
+        "fixed_size_list<item: uint8>[784]",
+        "large_list<item: fixed_size_list<item: float>[4]>",
+        "large_list<item: fixed_size_list<item: string>[2]>",
+        "bool",
+    ]
+
+
+shapes = st.lists(st.integers(1, 9), max_size=3).map(tuple)
+landings = st.builds(Landing, st.sampled_from(NUMBERS), st.floats(-9, 9), st.floats(-9, 9))
+numbers = st.builds(Field, st.text(), st.sampled_from(NUMBERS), shapes, st.booleans(), st.none() | landings)
+strings = st.builds(Field, st.text(), st.just(STRING), shapes, st.booleans())
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(numbers | strings, max_size=5, unique_by=lambda f: f.name).map(lambda f: ElementSpec(tuple(f))))
+def test_any_spec_survives(spec):
+    """Property: every spec that can be made can be sent."""
+    assert spec_from_bytes(spec_to_bytes(spec)) == spec

@@ -1,0 +1,66 @@
+"""Landing: a value cast on arrival is the value cast at the worker."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from wire.codec import decode, encode
+from wire.elements import NUMBERS, ElementSpec, Field, Landing
+from wire.landing import land
+
+PIXELS = np.arange(256, dtype=np.uint8).reshape(64, 4)
+
+
+@pytest.mark.parametrize("landed", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("consumer", ["float32", "float16"])
+def test_cast_on_arrival_is_bit_equal_to_cast_at_the_worker(landed, consumer):
+    """Whether pixels travel as uint8 or as what they land as, the model computes with the same bits."""
+    landing = Landing(landed, 1 / 255, -0.5)
+    compact = ElementSpec((Field("x", "uint8", (4,), landing=landing),))
+    wide = compact.landed()
+    on_arrival = land(decode(encode({"x": PIXELS}, compact), compact)["x"], landing, consumer)
+    at_worker = land(decode(encode({"x": land(PIXELS, landing)}, wide), wide)["x"], None, consumer)
+    assert on_arrival.dtype == consumer
+    assert on_arrival.tobytes() == at_worker.tobytes()
+
+
+@given(hnp.arrays(np.int32, st.integers(0, 20)), st.floats(-1e3, 1e3, width=32), st.floats(-1e3, 1e3, width=32))
+def test_scaling_is_one_float32_multiply_and_one_add(column, scale, offset):
+    """The rule is float32(x) * scale + offset, rounded after each of the two."""
+    expected = column.astype(np.float32) * np.float32(scale) + np.float32(offset)
+    assert land(column, Landing("float32", scale, offset)).tobytes() == expected.tobytes()
+
+
+def test_a_float16_landing_rounds_as_float16_for_a_float32_model():
+    """1/3 keeps float16's rounding when the consumer computes in float32."""
+    third = land(np.ones(1, np.uint8), Landing("float16", 1 / 3), "float32")
+    assert third.dtype == np.float32
+    assert third[0] == np.float32(np.float16(1 / 3)) != np.float32(1 / 3)
+
+
+def test_int32_labels_and_float16_images_train_a_float32_model():
+    """Data of another dtype than the model's is cast without a landing."""
+    assert land(np.array([0.1], np.float16), None, "float32").tobytes() == np.float32(np.float16(0.1)).tobytes()
+    assert land(np.array([7], np.int32), None, "int64").tolist() == [7]
+
+
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_nothing_is_copied_where_nothing_changes(dtype):
+    """The column itself comes back, and no column is changed in place."""
+    column = np.zeros((3, 2), dtype)
+    assert land(column, None) is column
+    assert land(column, None, dtype) is column
+    assert land(column, Landing(dtype), dtype) is column
+
+
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_landing_leaves_what_arrived_as_it_is(dtype):
+    """Scaling reads a column, also a read-only one, and writes another of the same shape."""
+    column = np.ones((3, 2), dtype)
+    column.flags.writeable = False
+    landed = land(column, Landing("float32", 2.0, 1.0))
+    assert (landed == 3).all()
+    assert (landed.shape, landed.dtype) == ((3, 2), np.float32)
+    assert (column == 1).all()
