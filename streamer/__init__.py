@@ -1,0 +1,1 @@
+"""The input service: reads datasets, and pushes finished batches to whatever consumes them."""

@@ -1,0 +1,69 @@
+"""What an assignment means for a worker: the input of the run, opened, with the run's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.pipeline import Input, StreamPipeline, StreamSettings, recipe_input
+from streamer.recipe import Recipe
+from streamer.stages.encode import Encoder
+from streamer.user_loader import read_params, user_input
+from wire.codec import spec_from_bytes
+from wire.cursor import Cursor
+from wire.elements import ElementSpec
+from wire.errors import InvalidInput
+from wire.v1 import coordinator_pb2, run_pb2
+
+DATA_FUNCTIONS = {run_pb2.MODE_TRAIN: "get_train_dataloader", run_pb2.MODE_EVAL: "get_eval_dataloader"}
+
+
+@dataclass(frozen=True, slots=True)
+class AssignedInput:
+    """The input of one run, ready to open any of its streams."""
+
+    run_id: str
+    hosted: Input
+    settings: StreamSettings
+    encoder: Encoder
+
+    def open(self, cursor: Cursor) -> StreamPipeline:
+        return self.hosted.open(self.settings, cursor)
+
+    def describe(self) -> str:
+        return self.hosted.describe()
+
+
+def open_input(
+    assignment: coordinator_pb2.Assignment, data: str | None, params: str | None, data_root: Path | None
+) -> AssignedInput:
+    """Open what a run reads: the user's loader named by `data` on this worker, else the job's recipe.
+
+    Raises Fault, and InvalidInput where the elements are not those that the job takes.
+    """
+    plan = assignment.data
+    if data:
+        given = read_params(Path(params) if params else None)
+        hosted = user_input(data, DATA_FUNCTIONS[assignment.mode], given, data_root)
+    else:
+        hosted = recipe_input(Recipe.from_json(plan.recipe), data_root)
+    _require_same(hosted.spec, spec_from_bytes(plan.element_spec), plan.rows, hosted.rows or 0)
+    settings = StreamSettings(
+        batch_size=plan.batch_size,
+        replicas=plan.replicas,
+        streams=plan.streams,
+        drop_remainder=plan.drop_remainder,
+        epochs=plan.epochs or None,
+        seed=plan.seed,
+        shuffle=plan.shuffle,
+        prefetch=max(1, plan.prefetch),
+    )
+    return AssignedInput(assignment.run_id, hosted, settings, Encoder(hosted.spec))
+
+
+def _require_same(mine: ElementSpec, job: ElementSpec, job_rows: int, my_rows: int) -> None:
+    fix = "start the worker with the loader, params and data of the job"
+    if mine != job:
+        raise InvalidInput(f"this worker's data has ({mine}), the job takes ({job})", fix=fix)
+    if job_rows != my_rows:
+        raise InvalidInput(f"this worker's data has {my_rows:,} rows, the job's has {job_rows:,}", fix=fix)

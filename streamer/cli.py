@@ -1,0 +1,96 @@
+"""The `streamer` command. What a command needs is imported when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from wire.errors import Fault
+
+INTERRUPTED = 130
+
+app = App(name="streamer", help="Reads datasets and pushes their batches to whatever consumes them.")
+
+
+@app.command
+def worker(  # noqa: PLR0913 - an option of the command each
+    *,
+    shard: int | None = None,
+    coordinator: str = "localhost:9000",
+    data: str | None = None,
+    params: str | None = None,
+    data_root: Path | None = None,
+    session: Annotated[str, Parameter(show=False)] = "",
+    exit_with_parent: Annotated[bool, Parameter(show=False)] = False,
+) -> int:
+    """Host streams of the coordinator's job; wait, and say so, while there is none.
+
+    Parameters
+    ----------
+    shard
+        Host this stream only. Without it: whatever the coordinator assigns.
+    coordinator
+        HOST:PORT of the coordinator.
+    data
+        Your own loader: path/data.py, path/data.py:function or package.module:function. It stays on this machine.
+    params
+        The params.yaml that your loader is called with.
+    data_root
+        Read nothing outside this folder.
+    session
+        Work for this session's jobs only.
+    exit_with_parent
+        Leave when standard input closes.
+    """
+    from streamer.worker import WorkerOptions, main
+
+    return main(WorkerOptions(coordinator, shard, data, params, data_root, session, exit_with_parent))
+
+
+@app.command
+def inspect(
+    source: str,
+    *,
+    params: Path | None = None,
+    format: str | None = None,
+    section: str = "train_input",
+) -> int:
+    """Say what is in a dataset: element spec, rows, bytes, and the rate at which it can be read.
+
+    Parameters
+    ----------
+    source
+        A file, folder, pattern or fsspec URI; or your own loader: path/data.py, path/data.py:function.
+    params
+        A params.yaml: its section is the recipe, or what your loader is called with.
+    format
+        parquet, idx or npz, where the name does not tell.
+    section
+        Which section of the params.
+    """
+    from streamer.inspect import inspect_source
+
+    inspect_source(source, params, format, section)
+    return 0
+
+
+def main() -> None:
+    """Run the command line; a Fault is one screen on stderr and exit code 1, Ctrl-C is exit code 130."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--traceback"]
+    try:
+        code = app(arguments, result_action="return_value")
+    except Fault as fault:
+        if len(arguments) < len(sys.argv) - 1:
+            raise
+        sys.stderr.write(f"{fault.screen()}\n")
+        code = 1
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Columns of any kind, numbers, strings and ragged lists: take rows of them, join them, check them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streamer.order import Rows
+from wire.elements import STRING, Batch, Column, ElementSpec, Field, Ragged, rows_of
+from wire.errors import InvalidInput
+
+
+def take(column: Column, rows: Rows) -> Column:
+    """The rows of a column, in this order. Neighbouring rows come as a view. The rows must exist."""
+    if isinstance(column, Ragged):
+        return _take_ragged(column, rows)
+    if _neighbours(rows):
+        return column[rows[0] : rows[-1] + 1]
+    return np.take(column, rows, axis=0, mode="clip")  # rows are checked; "clip" spares numpy a buffered copy
+
+
+def check_rows(rows: Rows, n: int) -> None:
+    """Raises IndexError for a row outside 0 .. n-1."""
+    if len(rows) and (rows.min() < 0 or rows.max() >= n):
+        raise IndexError(f"rows {rows.min()} .. {rows.max()} asked of a source of {n} rows")
+
+
+def join(columns: Sequence[Column]) -> Column:
+    """One column after the other. All are of one kind."""
+    if len(columns) == 1:
+        return columns[0]
+    ragged = [column for column in columns if isinstance(column, Ragged)]
+    if not ragged:
+        return np.concatenate([column for column in columns if isinstance(column, np.ndarray)])
+    shifts = np.cumsum([0, *(column.offsets[-1] for column in ragged)])
+    tails = [column.offsets[1:] + shift for column, shift in zip(ragged, shifts, strict=False)]
+    values = np.concatenate([column.values for column in ragged])
+    return Ragged(values, np.concatenate([np.zeros(1, np.int64), *tails]))
+
+
+def size_of(column: Column) -> int:
+    """Bytes of a column in memory; strings are counted by their text."""
+    if isinstance(column, Ragged):
+        return size_of(column.values) + column.offsets.nbytes
+    return column.nbytes + sum(map(len, column)) if column.dtype == object else column.nbytes
+
+
+def spec_of(batch: Batch, where: str) -> ElementSpec:
+    """The spec of which this batch is an example. Raises InvalidInput for a field without a batch dimension."""
+    for name, column in batch.items():
+        if isinstance(column, np.ndarray) and column.ndim == 0:
+            raise InvalidInput(
+                f"field {name!r} has no batch dimension", where=where, fix="give one value for each sample of the batch"
+            )
+    try:
+        return ElementSpec(tuple(_field(name, column) for name, column in batch.items()))
+    except ValueError as error:
+        raise InvalidInput(str(error), where=where) from error
+
+
+def _field(name: str, column: Column) -> Field:
+    values = column.values if isinstance(column, Ragged) else column
+    dtype = STRING if values.dtype == object else values.dtype.name
+    return Field(name, dtype, values.shape[1:], isinstance(column, Ragged))
+
+
+def check_batch(batch: Batch, spec: ElementSpec, where: str) -> None:
+    """Raises InvalidInput naming the field, what it was and what it is, for a batch that is not of this spec."""
+    for field in spec.fields:
+        before = _kind(field)
+        now = _kind(_field(field.name, batch[field.name])) if field.name in batch else "missing"
+        if now != before:
+            raise InvalidInput(
+                f"field {field.name!r} changes between batches: it was {before}, now it is {now}",
+                where=where,
+                fix="make every sample of a field the same dtype and shape: pad, crop or cast it in the dataset",
+            )
+    extra = [name for name in batch if name not in spec.names]
+    if extra:
+        raise InvalidInput(f"field {extra[0]!r} appears in some batches only", where=where)
+    if len({len(column) for column in batch.values()}) > 1:
+        counts = ", ".join(f"{name!r} {len(column)}" for name, column in batch.items())
+        raise InvalidInput(f"the fields of a batch have different numbers of samples: {counts}", where=where)
+
+
+def slice_batch(batch: Batch, start: int, stop: int) -> dict[str, Column]:
+    """The samples start .. stop - 1 of a batch, as views."""
+    rows = np.arange(start, min(stop, rows_of(batch)), dtype=np.int64)
+    return {name: take(column, rows) for name, column in batch.items()}
+
+
+class Table:
+    """Columns in memory, all of one length, from which rows are gathered."""
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self._columns = {n: c if isinstance(c, Ragged) else np.asarray(c) for n, c in columns.items()}
+        self._rows = rows_of(columns)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def gather(self, rows: Rows) -> dict[str, Column]:
+        """These rows, (n,) int64, of every column. Raises IndexError for a row that is not there."""
+        check_rows(rows, self._rows)
+        return {name: take(column, rows) for name, column in self._columns.items()}
+
+
+def freeze(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array, read-only: what is gathered from it may be a view."""
+    array.setflags(write=False)
+    return array
+
+
+def _kind(field: Field) -> str:
+    return f"{'ragged ' if field.ragged else ''}{field.dtype}{field.shape}"
+
+
+def _neighbours(rows: Rows) -> bool:
+    """Whether each row is the one after the row before."""
+    return len(rows) > 0 and rows[-1] - rows[0] == len(rows) - 1 and bool((rows[1:] - rows[:-1] == 1).all())
+
+
+def _take_ragged(column: Ragged, rows: Rows) -> Ragged:
+    starts = column.offsets[rows]
+    lengths = column.offsets[rows + 1] - starts
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    where = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+    return Ragged(column.values[where], offsets)

@@ -1,0 +1,189 @@
+"""The pipeline of one stream: the only file that knows the order of the stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streamer.order import InOrder, Order
+from streamer.plan import StreamPlan, check_batch
+from streamer.recipe import Recipe
+from streamer.sources import IndexedSource, LoaderTraits, SequentialSource
+from streamer.sources.opening import open_recipe
+from streamer.stages import FrameStage
+from streamer.stages.batch import Cut, Gather, full_batches
+from streamer.stages.interleave import Interleaved
+from streamer.stages.map import Cast
+from streamer.stages.prefetch import Prefetch
+from streamer.stages.repeat import RepeatSequential
+from streamer.stages.shard import ShardSequential
+from streamer.stages.shuffle import BlockShuffled, Shuffled
+from streamer.turns import Turns
+from wire.codec import Frame
+from wire.cursor import Cursor
+from wire.elements import ElementSpec
+from wire.seam import SeamReading
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSettings:
+    """What a run asks of its streams, whatever they read.
+
+    batch_size: of a global step, all replicas together. epochs: None repeats for ever. seed: of order and of user
+    code. prefetch: batches kept ready in each stream.
+    """
+
+    batch_size: int
+    replicas: int = 1
+    streams: int = 1
+    drop_remainder: bool = True
+    epochs: int | None = None
+    seed: int = 0
+    shuffle: bool = False
+    prefetch: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """How an indexed source is ordered beyond "shuffled or not". 0 means: not so.
+
+    block_rows, window_blocks: shuffle by blocks. cycle_length, block_length: interleave the files.
+    """
+
+    block_rows: int = 0
+    window_blocks: int = 16
+    cycle_length: int = 0
+    block_length: int = 1
+
+    def over(self, source: IndexedSource, settings: StreamSettings) -> Order:
+        """The order of a source's rows in a run with these settings."""
+        rows = len(source)
+        if settings.shuffle and self.block_rows:
+            return BlockShuffled(rows, settings.seed, self.block_rows, self.window_blocks)
+        if settings.shuffle:
+            return Shuffled(rows, settings.seed)
+        if self.cycle_length:
+            return Interleaved(source.blocks, self.cycle_length, self.block_length)
+        return InOrder(rows)
+
+
+class Input:
+    """What a worker can host: a source, and how its batches are made. It can open any stream of it, many at once."""
+
+    def __init__(
+        self, source: IndexedSource | SequentialSource, ordering: Ordering | None = None, *, cast_here: bool = False
+    ) -> None:
+        self.source = source
+        self.spec: ElementSpec = source.spec.landed() if cast_here else source.spec
+        self._ordering = ordering or Ordering()
+        self._cast_here = cast_here
+
+    @property
+    def rows(self) -> int | None:
+        """Samples in an epoch; None where only walking the source could tell."""
+        return len(self.source) if isinstance(self.source, IndexedSource) else None
+
+    @property
+    def traits(self) -> LoaderTraits | None:
+        """What a user's loader says about its batches; None for a recipe."""
+        return getattr(self.source, "traits", None)
+
+    def describe(self) -> str:
+        return self.source.describe()
+
+    def plan(self, settings: StreamSettings) -> StreamPlan | None:
+        """The plan of a run; None for a sequential source, which has none. Raises InvalidInput."""
+        if not isinstance(self.source, IndexedSource):
+            check_batch(settings.batch_size, settings.replicas, settings.drop_remainder)
+            return None
+        return StreamPlan(
+            len(self.source),
+            settings.batch_size,
+            settings.replicas,
+            settings.streams,
+            settings.drop_remainder,
+            settings.epochs,
+        )
+
+    def first(self, settings: StreamSettings, stream: int) -> Cursor:
+        """The cursor at which a stream of a new run starts."""
+        plan = self.plan(settings)
+        return plan.first(stream) if plan else Cursor(stream)
+
+    def open(self, settings: StreamSettings, cursor: Cursor) -> StreamPipeline:
+        """The stream of this cursor, running from there. Raises InvalidInput where settings or cursor do not fit."""
+        turns = Turns(cursor.stream, settings.streams, settings.replicas)
+        plan = self.plan(settings)
+        stage: FrameStage
+        if plan is not None and isinstance(self.source, IndexedSource):
+            order = self._ordering.over(self.source, settings)
+            stage = Gather(plan, order, self.source, settings.seed, cursor)
+        elif isinstance(self.source, SequentialSource):
+            stage = _walk(self.source, settings, turns, cursor)
+        if self._cast_here:
+            stage = Cast(stage, self.source.spec)
+        return StreamPipeline(Prefetch(stage, settings.prefetch, f"prefetch/{cursor.stream}"))
+
+
+class StreamPipeline:
+    """One stream, running: its batches in order, made ahead by a thread of its own."""
+
+    def __init__(self, prefetch: Prefetch) -> None:
+        self._prefetch = prefetch
+
+    def get(self, timeout: float | None = None) -> Frame:
+        """The next batch, with its cursor and the following one; after the last a frame with `end` set.
+
+        Raises TimeoutError after `timeout` seconds, SeamClosed after the end, and what reading the source raised.
+        """
+        return self._prefetch.get(timeout)
+
+    def close(self) -> None:
+        """Stop, within 2 s even if user code blocks."""
+        self._prefetch.close()
+
+    def readings(self) -> list[SeamReading]:
+        return [self._prefetch.reading()]
+
+
+def recipe_input(recipe: Recipe, data_root: Path | None = None) -> Input:
+    """A recipe's data as an input. Raises NotFound, InvalidInput, Refused outside `data_root`."""
+    ordering = Ordering(
+        recipe.shuffle_block_rows,
+        recipe.shuffle_window_blocks,
+        recipe.interleave_cycle_length,
+        recipe.interleave_block_length,
+    )
+    return Input(open_recipe(recipe, data_root), ordering, cast_here=recipe.cast_at == "worker")
+
+
+def loader_input(loader: Any) -> Input:
+    """A user's loader as an input. Raises InvalidInput."""
+    from streamer.sources.torch_loader import open_loader
+
+    return Input(open_loader(loader))
+
+
+def recipe_settings(
+    recipe: Recipe, *, replicas: int = 1, streams: int = 1, epochs: int | None = None
+) -> StreamSettings:
+    """The settings of a run that a recipe states."""
+    return StreamSettings(
+        recipe.batch_size,
+        replicas,
+        streams,
+        recipe.drop_last_batch,
+        epochs,
+        recipe.shuffle_seed or 0,
+        recipe.shuffle,
+        recipe.prefetch,
+    )
+
+
+def _walk(source: SequentialSource, settings: StreamSettings, turns: Turns, cursor: Cursor) -> Cut:
+    steps = RepeatSequential(
+        lambda epoch: full_batches(source.batches(epoch, settings.seed), settings.batch_size, settings.drop_remainder),
+        settings.epochs,
+    )
+    return Cut(ShardSequential(steps, turns, cursor), turns)

@@ -1,0 +1,153 @@
+"""The recipe: data that says what a run reads, as the `train_input` or `eval_input` section of params.yaml."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from wire.elements import NUMBERS
+from wire.errors import InvalidInput, nearest
+
+Number = Literal[
+    "bool",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Column(BaseModel):
+    """What is done to one column. Everything is optional.
+
+    dtype: cast to it before it travels. shape: of one sample, with as many numbers as before.
+    scale, offset, lands_as: on arrival (or at the worker) it becomes `x * scale + offset` in that dtype.
+    """
+
+    model_config = _STRICT
+    dtype: Number | None = None
+    shape: tuple[Positive, ...] | None = Field(default=None, strict=False)
+    scale: float = 1.0
+    offset: float = 0.0
+    lands_as: Literal["float16", "float32"] | None = None
+
+
+class Recipe(BaseModel):
+    """What a run reads and in which order. Pure data: it travels, and no code travels with it.
+
+    format, data_dir: which files. split: of IDX files. columns: which, in the order in which the model takes them;
+    none means all, as they are. rows: of synthetic data. batch_size: samples of all replicas together.
+    shuffle_block_rows: 0 shuffles fully at random. interleave_cycle_length: 0 reads file after file.
+    shuffle_seed: none takes the run's. cast_at: where columns are scaled and cast. prefetch: batches kept ready.
+    num_workers: accepted for CSoft's sake; how many workers read is not the recipe's affair.
+    to_float16: what lands as float lands as float16. use_fake_data: synthetic data of the same spec.
+    """
+
+    model_config = _STRICT
+    format: Literal["parquet", "idx", "npz", "synthetic"]
+    data_dir: str = ""
+    split: Literal["train", "test"] = "train"
+    columns: dict[str, Column] = Field(default_factory=dict)
+    rows: Positive | None = None
+    batch_size: Positive
+    shuffle: bool = False
+    shuffle_seed: Count | None = None
+    shuffle_block_rows: Count = 0
+    shuffle_window_blocks: Positive = 16
+    interleave_cycle_length: Count = 0
+    interleave_block_length: Positive = 1
+    drop_last_batch: bool = True
+    prefetch: Positive = 16
+    cast_at: Literal["arrival", "worker"] = "arrival"
+    num_workers: Count = 0
+    to_float16: bool = False
+    use_fake_data: bool = False
+
+    @classmethod
+    def from_params(cls, section: dict[str, Any], where: str) -> Recipe:
+        """The recipe in a section of params. where: its name, as "params.yaml: train_input".
+
+        An eval_input reads the test split of IDX files unless it says otherwise. Raises InvalidInput with all that is
+        wrong at once.
+        """
+        default = {"split": "test"} if "eval" in where else {}
+        return cls._checked({**default, **section}, where)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read what `to_json` wrote. Raises InvalidInput."""
+        try:
+            section = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidInput(f"a recipe is no JSON: {error}") from error
+        if not isinstance(section, dict):
+            raise InvalidInput("a recipe is no JSON object")
+        return cls._checked(section, "recipe")
+
+    def to_json(self) -> str:
+        return self.model_dump_json(exclude_defaults=True)
+
+    @property
+    def is_synthetic(self) -> bool:
+        return self.format == "synthetic" or self.use_fake_data
+
+    @classmethod
+    def _checked(cls, section: dict[str, Any], where: str) -> Recipe:
+        try:
+            recipe = cls.model_validate(section)
+        except pydantic.ValidationError as error:
+            raise _refusal([_said(problem) for problem in error.errors()], where) from error
+        if problems := list(recipe._contradictions()):
+            raise _refusal(problems, where)
+        return recipe
+
+    def _contradictions(self) -> Iterator[str]:
+        incomplete = [name for name, column in self.columns.items() if not column.dtype or column.shape is None]
+        if self.format != "synthetic" and not self.data_dir:
+            yield f"data_dir: is missing; format {self.format} reads files"
+        if self.format == "synthetic" and not self.rows:
+            yield "rows: is missing; say how many synthetic rows there are"
+        if self.format == "synthetic" and (incomplete or not self.columns):
+            lacking = ", ".join(incomplete) or "none given"
+            yield f"columns: synthetic data needs dtype and shape of each column ({lacking})"
+        if self.shuffle and self.interleave_cycle_length:
+            yield "interleave_cycle_length: interleaving is an order of its own; set shuffle: False, or leave it out"
+        if self.shuffle_block_rows and not self.shuffle:
+            yield "shuffle_block_rows: has no meaning with shuffle: False"
+
+
+def _refusal(problems: list[str], where: str) -> InvalidInput:
+    head = problems[0] if len(problems) == 1 else f"{len(problems)} things are wrong"
+    listed = "" if len(problems) == 1 else "".join(f"\n         - {problem}" for problem in problems)
+    return InvalidInput(f"{head}{listed}", where=where)
+
+
+def _said(problem: Any) -> str:
+    """One of pydantic's findings for a person: the key, what is wrong, what is allowed."""
+    key = ".".join(map(str, problem["loc"]))
+    kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = Column.model_fields if len(problem["loc"]) > 1 else Recipe.model_fields
+        return f"{key}: there is no such key; {nearest(str(problem['loc'][-1]), list(known))}"
+    if kind == "missing":
+        return f"{key}: is missing"
+    if kind == "literal_error":
+        return f"{key}: {given!r} is not allowed; allowed are {context['expected']}"
+    return f"{key}: {given!r} will not do: {problem['msg'].removeprefix('Input should be ')} is needed"
+
+
+assert set(NUMBERS) == set(Number.__args__)  # type: ignore[attr-defined]  # noqa: S101 - one list in two spellings

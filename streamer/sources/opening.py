@@ -1,0 +1,145 @@
+"""Opening what a recipe names: the file reader, then its columns as the recipe wants them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from streamer import recipe as recipes
+from streamer.order import Rows
+from streamer.recipe import Recipe
+from streamer.sources import IndexedSource
+from streamer.sources.synthetic import SyntheticSource
+from wire.elements import STRING, Column, ElementSpec, Field, Landing, Ragged
+from wire.errors import Fault, InvalidInput, nearest
+
+_FAKE_ROWS = 10_000
+
+
+def open_recipe(recipe: Recipe, data_root: Path | None = None) -> IndexedSource:
+    """The source of a recipe. Raises NotFound, InvalidInput; Refused for anything outside `data_root`."""
+    if recipe.is_synthetic:
+        return _synthetic(recipe, data_root)
+    source = _open_files(recipe, data_root)
+    if not len(source):
+        raise InvalidInput("this data has no rows", where=recipe.data_dir)
+    spec = _wanted(source.spec, recipe)
+    return source if spec == source.spec else Chosen(source, spec)
+
+
+class Chosen:
+    """Some columns of a source in another order, shape or dtype.
+
+    Raises InvalidInput for a value that the dtype cannot hold.
+    """
+
+    def __init__(self, source: IndexedSource, spec: ElementSpec) -> None:
+        self._source = source
+        self.spec = spec
+        self.blocks = source.blocks
+        self.random = source.random
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def gather(self, rows: Rows) -> dict[str, Column]:
+        """Rows (n,) int64 of the chosen columns."""
+        batch = self._source.gather(rows)
+        try:
+            return {field.name: _shaped(batch[field.name], field) for field in self.spec.fields}
+        except Fault as fault:
+            fault.where = f"one of rows {rows[:8].tolist()}: {self.where(int(rows[0]))}"
+            raise
+
+    def describe(self) -> str:
+        return self._source.describe()
+
+    def where(self, row: int) -> str:
+        return self._source.where(row)
+
+
+def _open_files(recipe: Recipe, data_root: Path | None) -> IndexedSource:
+    if recipe.format == "parquet":
+        from streamer.sources.parquet import ParquetSource
+
+        return ParquetSource(recipe.data_dir, list(recipe.columns) or None, data_root)
+    if recipe.format == "idx":
+        from streamer.sources.idx import IdxSource
+
+        return IdxSource(recipe.data_dir, recipe.split, data_root)
+    from streamer.sources.npz import NpzSource
+
+    return NpzSource(recipe.data_dir, data_root)
+
+
+def _synthetic(recipe: Recipe, data_root: Path | None) -> IndexedSource:
+    """Made-up rows: of the columns if the recipe says all of them, else of the spec that its files have."""
+    complete = recipe.columns and all(column.dtype and column.shape is not None for column in recipe.columns.values())
+    if complete:
+        bare = [Field(name, column.dtype or "", column.shape or ()) for name, column in recipe.columns.items()]
+        return SyntheticSource(
+            _wanted(ElementSpec(tuple(bare)), recipe), recipe.rows or _FAKE_ROWS, recipe.shuffle_seed or 0
+        )
+    real = _open_files(recipe, data_root)
+    return SyntheticSource(_wanted(real.spec, recipe), recipe.rows or len(real), recipe.shuffle_seed or 0)
+
+
+def _wanted(spec: ElementSpec, recipe: Recipe) -> ElementSpec:
+    """The spec that the recipe makes of a source's own. Raises InvalidInput, naming the column."""
+    fields = {field.name: field for field in spec.fields}
+    for name in recipe.columns:
+        if name not in fields:
+            raise InvalidInput(f"there is no column {name!r}", where=recipe.data_dir, fix=nearest(name, list(fields)))
+    chosen = recipe.columns or dict.fromkeys(fields, recipes.Column())
+    return ElementSpec(tuple(_field(fields[name], column, recipe.to_float16) for name, column in chosen.items()))
+
+
+def _field(field: Field, column: recipes.Column, to_float16: bool) -> Field:
+    dtype, shape = column.dtype or field.dtype, field.shape if column.shape is None else column.shape
+    if int(np.prod(shape)) != field.size:
+        raise InvalidInput(
+            f"column {field.name!r} cannot have shape {list(shape)}: a sample has {field.size} numbers",
+            where=f"columns.{field.name}.shape",
+        )
+    if STRING in (dtype, field.dtype) and dtype != field.dtype:
+        raise InvalidInput(f"column {field.name!r} holds strings, not {dtype}", where=f"columns.{field.name}.dtype")
+    landing = _landing(dtype, column, to_float16)
+    if landing and dtype == STRING:
+        raise InvalidInput(f"column {field.name!r} holds strings: they cannot land as numbers")
+    return dataclasses.replace(field, dtype=dtype, shape=tuple(shape), landing=landing)
+
+
+def _landing(dtype: str, column: recipes.Column, to_float16: bool) -> Landing | None:
+    scaled = (column.scale, column.offset) != (1.0, 0.0)
+    floats = dtype.startswith("float")
+    if column.lands_as is None and not scaled and not (to_float16 and floats):
+        return None
+    lands_as = column.lands_as or ("float16" if to_float16 else "float32")
+    if lands_as == dtype and not scaled:
+        return None
+    return Landing(lands_as, column.scale, column.offset)
+
+
+def _shaped(column: Column, field: Field) -> Column:
+    if isinstance(column, Ragged):
+        return Ragged(_cast(column.values, field).reshape(-1, *field.shape), column.offsets)
+    return _cast(column, field).reshape(len(column), *field.shape)
+
+
+def _cast(values: npt.NDArray[Any], field: Field) -> npt.NDArray[Any]:
+    if field.dtype == STRING or values.dtype == np.dtype(field.dtype):
+        return values
+    safe = field.dtype.startswith("float") or np.can_cast(values.dtype, field.dtype, "safe")
+    with np.errstate(invalid="ignore", over="ignore"):
+        cast: npt.NDArray[Any] = values.astype(field.dtype)
+    if not safe and not np.array_equal(cast, values):
+        raise InvalidInput(
+            f"column {field.name!r} has a value that {field.dtype} cannot hold "
+            f"({values.dtype.name} from {values.min()} to {values.max()})",
+            fix=f"choose another dtype under columns.{field.name}, or leave it out",
+        )
+    return cast

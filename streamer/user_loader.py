@@ -1,0 +1,38 @@
+"""A user's data function and its params, both named on this process's own command line, as an input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from streamer.pipeline import Input, loader_input, recipe_input
+from streamer.recipe import Recipe
+from streamer.user_code import call, load_function
+from wire.errors import InvalidInput, NotFound
+
+
+def user_input(reference: str, default_name: str, params: dict[str, Any], data_root: Path | None = None) -> Input:
+    """What a data function returns for these params: a loader, or a recipe behind one.
+
+    A recipe reads nothing outside `data_root`; a user's own code is not bound by it. Raises Fault.
+    """
+    loader = call(load_function(reference, default_name), params)
+    recipe = getattr(loader, "recipe", None)
+    return recipe_input(recipe, data_root) if isinstance(recipe, Recipe) else loader_input(loader)
+
+
+def read_params(path: Path | None) -> dict[str, Any]:
+    """A params.yaml as it is, without a path an empty one. Raises NotFound, InvalidInput."""
+    if path is None:
+        return {}
+    try:
+        params = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise NotFound(f"the params file cannot be read: {error.strerror}", where=str(path)) from error
+    except yaml.YAMLError as error:
+        raise InvalidInput(f"the params file is no YAML: {error}", where=str(path)) from error
+    if not isinstance(params, dict):
+        raise InvalidInput("the params file holds no mapping", where=str(path))
+    return params

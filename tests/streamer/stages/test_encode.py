@@ -1,0 +1,58 @@
+"""Encode: how many frames travel in a message."""
+
+import numpy as np
+import pytest
+
+from streamer.stages.encode import Encoder, frame_bytes
+from wire.codec import Frame, unpack
+from wire.cursor import Cursor
+from wire.elements import ElementSpec, Field
+from wire.errors import InvalidInput
+from wire.seam import Seam, SeamClosed
+
+SPEC = ElementSpec((Field("x", "uint8", (100,)),))
+
+
+def _frame(number, end=False):
+    batch = {} if end else {"x": np.full((10, 100), number, np.uint8)}
+    return Frame(Cursor(0, 0, number), Cursor(0, 0, number + 1), batch, end)
+
+
+def _seam(frames, error=None):
+    seam = Seam("s", 100)
+    for frame in frames:
+        seam.put(frame)
+    seam.close(error)
+    return seam
+
+
+def test_groups_to_about_the_message_size():
+    """Frames that are ready are joined until the size is reached, and unpack as they were."""
+    encoder, seam = Encoder(SPEC, 2500), _seam([_frame(n) for n in range(5)])
+    groups = [encoder.group(seam.get, 1.0) for _ in range(2)]
+    assert [[f.cursor.sequence for f in group] for group in groups] == [[0, 1, 2], [3, 4]]
+    assert [f.batch["x"][0, 0] for f in unpack(encoder.message(groups[0]), SPEC)] == [0, 1, 2]
+    assert frame_bytes(_frame(1)) == 1000
+    with pytest.raises(SeamClosed):
+        encoder.group(seam.get, 1.0)
+
+
+def test_goes_with_what_there_is():
+    """A message does not wait for frames that are not ready, nor past an end or the credit."""
+    encoder, seam = Encoder(SPEC), Seam("s", 9)
+    seam.put(_frame(0))
+    assert len(encoder.group(seam.get, 1.0)) == 1
+    for frame in (_frame(1), _frame(2), _frame(3, end=True), _frame(4)):
+        seam.put(frame)
+    assert len(encoder.group(seam.get, 1.0, most=1)) == 1
+    assert encoder.group(seam.get, 1.0)[-1].end
+    with pytest.raises(TimeoutError):
+        Encoder(SPEC).group(Seam("empty", 1).get, 0.01)
+
+
+def test_an_error_waits_for_the_frames_before_it():
+    """Frames made before an error travel; the error comes at the next call."""
+    encoder, seam = Encoder(SPEC), _seam([_frame(0)], InvalidInput("bad data"))
+    assert len(encoder.group(seam.get, 1.0)) == 1
+    with pytest.raises(InvalidInput, match="bad data"):
+        encoder.group(seam.get, 1.0)
