@@ -1,0 +1,132 @@
+"""The command `wafer_sim`. What a command needs is imported when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+
+from wire.errors import Fault, InvalidInput
+
+_FAILED, _INTERRUPTED = 1, 130
+_FLAG = cyclopts.Parameter(negative="")
+
+
+def _version() -> str:
+    try:
+        return metadata.version("wafer-streamer")
+    except metadata.PackageNotFoundError:
+        return "not installed: run from a source tree"
+
+
+app = cyclopts.App(
+    name="wafer_sim",
+    help="A simulated wafer behind a coordinator: programs in, batches in, trained weights out.",
+    version=_version,
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+app.meta.suppress_keyboard_interrupt = False
+
+
+def state_home() -> Path:
+    """Where a coordinator keeps its state unless told otherwise."""
+    home = os.environ.get("XDG_STATE_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "state") / "wafer_sim"
+
+
+@app.command
+def serve(
+    *,
+    host: str = "localhost",
+    port: int = 9000,
+    state_dir: Path | None = None,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+) -> None:
+    """Run the coordinator until it is told to stop (Ctrl-C, SIGTERM).
+
+    Parameters
+    ----------
+    host
+        The address to bind to. Anything but this machine itself needs TLS and the token of WAFER_SIM_TOKEN.
+    port
+        The port to bind to; 0 takes any free one.
+    state_dir
+        Where executables are kept. Default: $XDG_STATE_HOME/wafer_sim, or ~/.local/state/wafer_sim.
+    tls_cert
+        PEM file with the certificate of this service.
+    tls_key
+        PEM file with its key.
+    """
+    if not 0 <= port < 2**16:
+        raise InvalidInput(f"{port} is no port", fix="choose one from 0 to 65535")
+    if (tls_cert is None) != (tls_key is None):
+        raise InvalidInput("TLS needs both a certificate and a key", fix="give --tls-cert and --tls-key")
+    from wafer_sim.service.server import Settings, serve_until_signal
+    from wire.channel import Security
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    security = Security.from_environment(tls_cert, tls_key)
+    directory = (state_dir or state_home()).expanduser().absolute()
+    serve_until_signal(Settings(directory, host, port, security))
+
+
+@app.command
+def status(*, coordinator: str = "localhost:9000", json: Annotated[bool, _FLAG] = False) -> None:
+    """Show the jobs, workers, streams and rates of a coordinator.
+
+    Parameters
+    ----------
+    coordinator
+        HOST or HOST:PORT.
+    json
+        Write JSON: wire.v1.StatusReply.
+    """
+    from wafer_sim.service.screen import show
+
+    show(coordinator, as_json=json)
+
+
+@app.meta.default
+def _launch(
+    *tokens: Annotated[str, cyclopts.Parameter(show=False, allow_leading_hyphen=True)],
+    traceback: Annotated[bool, _FLAG] = False,
+) -> Any:
+    """Run a command.
+
+    Parameters
+    ----------
+    tokens
+        The command and its options.
+    traceback
+        Where a command fails, show the stack.
+    """
+    try:
+        return app(tokens)
+    except Fault as fault:
+        if traceback:
+            raise
+        sys.stderr.write(fault.screen() + "\n")
+        return _FAILED
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; its exit code."""
+    # The C core of grpc writes lines of its own to stderr; what a user must know comes as a Fault.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        result = app.meta(sys.argv[1:] if argv is None else list(argv))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return int(result) if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

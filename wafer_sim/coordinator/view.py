@@ -1,0 +1,53 @@
+"""The coordinator's state as `wafer_sim status` shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wafer_sim.coordinator.state import RunState, State, WorkerState
+from wire.v1 import coordinator_pb2, run_pb2
+
+
+def status_of(state: State, now: float, up_seconds: float) -> coordinator_pb2.StatusReply:
+    """Runs in the order in which they came, and the workers of now."""
+    return coordinator_pb2.StatusReply(
+        runs=[_run(run, state) for run in state.runs.values()],
+        workers=[_worker(worker, state, now) for worker in state.workers.values()],
+        up_seconds=up_seconds,
+    )
+
+
+def seams_of(run: RunState, state: State) -> tuple[run_pb2.Seam, ...]:
+    """The latest readings of a run: at its end what the wafer reported, before it what its workers report."""
+    return run.seams if run.ended else tuple(_worker_seams(run, state))
+
+
+def _worker_seams(run: RunState, state: State) -> Iterator[run_pb2.Seam]:
+    for worker_id in dict.fromkeys(run.hosts.values()):
+        worker = state.workers.get(worker_id)
+        yield from worker.seams if worker else ()
+
+
+def _run(run: RunState, state: State) -> coordinator_pb2.RunStatus:
+    return coordinator_pb2.RunStatus(
+        run_id=run.run_id,
+        state=run.state,
+        spec=run.spec,
+        progress=run.progress,
+        problem=run.problem,
+        place=run.place,
+        seams=seams_of(run, state),
+        phase=run.waiting or run.phase,
+    )
+
+
+def _worker(worker: WorkerState, state: State, now: float) -> coordinator_pb2.WorkerStatus:
+    run = state.active_run
+    hosts = run.hosts if run else {}
+    return coordinator_pb2.WorkerStatus(
+        worker_id=worker.worker_id,
+        name=worker.name,
+        streams=sorted(stream for stream, host in hosts.items() if host == worker.worker_id),
+        silent_seconds=max(0.0, now - worker.seen),
+        shard=worker.shard,
+    )

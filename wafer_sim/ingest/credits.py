@@ -1,0 +1,48 @@
+"""Credits: how much a stream may send ahead of what its replica has taken. Pure arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class CreditWindow:
+    """A window of batches and bytes for one stream; what the replica takes is granted again, in lumps.
+
+    What has been let in and not taken, what is granted and not used, and what waits to be granted add up to the
+    window. A sender may send while its batch credit and its byte credit are above zero, so a batch larger than the
+    whole window still passes. A grant waits until a quarter of the window has gathered: no message per batch.
+    """
+
+    batches: int
+    bytes: int
+    _held: int = 0
+    _held_bytes: int = 0
+    _back: int = 0
+    _back_bytes: int = 0
+
+    def reopen(self) -> tuple[int, int]:
+        """A new sender comes: the (batches, bytes) it may send. What the last one had left is void."""
+        self._back = self._back_bytes = 0
+        return max(0, self.batches - self._held), max(0, self.bytes - self._held_bytes)
+
+    def entered(self, nbytes: int) -> None:
+        """A batch of `nbytes` wire bytes was let in."""
+        self._held += 1
+        self._held_bytes += nbytes
+
+    def taken(self, nbytes: int) -> tuple[int, int] | None:
+        """The replica took a batch: the (batches, bytes) to grant now, None for not yet."""
+        self._held -= 1
+        self._held_bytes -= nbytes
+        return self.returned(nbytes)
+
+    def returned(self, nbytes: int) -> tuple[int, int] | None:
+        """A credit comes back without a batch (a duplicate was dropped)."""
+        self._back += 1
+        self._back_bytes += nbytes
+        if 4 * self._back < self.batches and 4 * self._back_bytes < self.bytes:
+            return None
+        grant = self._back, self._back_bytes
+        self._back = self._back_bytes = 0
+        return grant

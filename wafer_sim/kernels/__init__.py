@@ -1,0 +1,1 @@
+"""What the wafer can compute."""

@@ -1,0 +1,75 @@
+"""The meter of a run: rate, utilisation and stall, from two clock readings a step. No clock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+WARM_UP_STEPS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a meter measured. Times in seconds; rates in samples per second; utilisation 0 .. 1 (AU)."""
+
+    steps: int
+    samples: int
+    seconds: float
+    stall_seconds: float
+    rate: float
+    recent_rate: float
+    utilisation: float
+
+
+class Meter:
+    """Counts steps; the first ones (MLPerf Storage excludes them too) are left out of rate and utilisation.
+
+    A run shorter than the warm-up is measured whole.
+    """
+
+    def __init__(self, now: float, warm_up: int = WARM_UP_STEPS) -> None:
+        self._warm_up = warm_up
+        self._steps = self._samples = 0
+        self._start, self._measured_from = now, 0
+        self._stall = self._paused = 0.0
+        self._now = self._lap_start = now
+        self._lap_samples, self._recent = 0, 0.0
+
+    def step(self, now: float, samples: int, stall: float) -> None:
+        """A step ended at `now`, after waiting `stall` seconds for its input."""
+        self._steps += 1
+        self._samples += samples
+        self._stall += stall
+        self._now = now
+        if self._steps == self._warm_up:
+            self._start, self._stall, self._paused, self._measured_from = now, 0.0, 0.0, self._samples
+
+    def pause(self, seconds: float) -> None:
+        """Time that is neither work nor stall: a checkpoint was written."""
+        self._paused += seconds
+
+    def lap(self) -> None:
+        """Begin a new interval for the recent rate."""
+        if self._now > self._lap_start:
+            self._recent = (self._samples - self._lap_samples) / (self._now - self._lap_start)
+        self._lap_start, self._lap_samples = self._now, self._samples
+
+    def reading(self) -> Reading:
+        seconds = max(0.0, self._now - self._start - self._paused)
+        measured = self._samples - self._measured_from
+        rate = measured / seconds if seconds > 0 else 0.0
+        busy = 1.0 - self._stall / seconds if seconds > 0 else 0.0
+        return Reading(self._steps, self._samples, seconds, self._stall, rate, self._recent, min(1.0, max(0.0, busy)))
+
+
+def attribute(stall: float, waits: Mapping[str, float]) -> dict[str, float]:
+    """Split a stall over the seams in proportion to how long each kept its consumer waiting.
+
+    waits: seam -> seconds. Without any wait on record the stall belongs to "unattributed".
+    """
+    total = sum(waits.values())
+    if stall <= 0.0:
+        return {}
+    if total <= 0.0:
+        return {"unattributed": stall}
+    return {seam: stall * wait / total for seam, wait in waits.items() if wait > 0.0}

@@ -1,0 +1,1 @@
+"""One run on the wafer, from its spec to its end."""

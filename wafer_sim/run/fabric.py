@@ -1,0 +1,53 @@
+"""What a step does with its batches: compute, drain, or compute the same batch again and again."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Protocol
+
+from wafer_sim.replicas import Replicas
+from wafer_sim.run.feed import StepInput
+
+
+class Fabric(Protocol):
+    """Takes the batches of one step. `step` counts the updates made before it."""
+
+    def step(self, batches: StepInput, step: int) -> float:
+        """The loss of the step; NaN for a fabric that does not compute. Raises NotFinite, the weights unchanged."""
+        ...
+
+
+class NotFinite(Exception):  # noqa: N818 - it is caught where it can be said what to do
+    """A loss was NaN or infinite; `args[0]` is the loss."""
+
+
+class Drain:
+    """An emulated accelerator: it computes nothing and consumes at a given rate.
+
+    rate: samples per second; 0 takes them as fast as they come.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._due = 0.0
+
+    def step(self, batches: StepInput, step: int) -> float:
+        if self._rate > 0:
+            now = time.perf_counter()
+            self._due = max(self._due, now) + batches.rows / self._rate
+            time.sleep(max(0.0, self._due - now))
+        return math.nan
+
+
+class Compute:
+    """Runs the model: gradients in every replica, one update."""
+
+    def __init__(self, replicas: Replicas) -> None:
+        self._replicas = replicas
+
+    def step(self, batches: StepInput, step: int) -> float:
+        result = self._replicas.step(batches.batches, step)
+        if not result.applied:
+            raise NotFinite(result.loss)
+        return result.loss

@@ -1,0 +1,152 @@
+"""Training: steps, commits, checkpoints."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from wafer_sim import checkpoints
+from wafer_sim.checkpoints import Checkpoint
+from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.meter import Meter
+from wafer_sim.replicas import Replicas
+from wafer_sim.run.board import Board, position_message, progress_message, seam_message
+from wafer_sim.run.fabric import Compute, Drain, Fabric, NotFinite
+from wafer_sim.run.feed import Feed, StepInput
+from wafer_sim.runtime.schedules import learning_rate
+from wafer_sim.runtime.torch_executor import TorchExecutor
+from wire.errors import InvalidInput
+from wire.v1 import run_pb2
+
+
+class Training:
+    """Takes steps until max_steps; a step is committed when the weights have it, and only then acked."""
+
+    def __init__(
+        self, spec: run_pb2.RunSpec, executor: TorchExecutor, feed: Feed, board: Board, checkpoint: Checkpoint
+    ) -> None:
+        self._spec = spec
+        self._executor = executor
+        self._feed = feed
+        self._board = board
+        self._replicas = Replicas(executor, spec.data.replicas, seed=spec.seed)
+        self._fabric: Fabric = (
+            Drain(spec.drain_rate) if spec.fabric == run_pb2.FABRIC_DRAIN else Compute(self._replicas)
+        )
+        self.step = self._saved_step = 0 if spec.fresh_start else checkpoint.step
+        self._loss = float("nan")
+        optimizer = OptimizerSpec.model_validate_json(spec.optimizer)
+        self._rate = learning_rate(optimizer.learning_rate, keep_counting=optimizer.disable_lr_steps_reset)
+        self._meter = Meter(time.perf_counter())
+        self.stop_asked = threading.Event()
+        self.programming_seconds = 0.0
+
+    def run(self) -> None:
+        """Raises SeamClosed when stopped while waiting, Unreachable for a late stream, InvalidInput for a bad step."""
+        first: StepInput | None = None
+        with self._replicas:
+            while self.step < self._spec.max_steps and not self.stop_asked.is_set():
+                taken = first if self._synthetic and first is not None else self._feed.take()
+                if taken is None:
+                    raise InvalidInput(
+                        f"the input ended after step {self.step} of {self._spec.max_steps}",
+                        fix="repeat the dataset, or lower max_steps",
+                    )
+                if first is None:
+                    first = taken
+                    self._begin()
+                self._take_step(taken)
+        self._end(stopped=self.step < self._spec.max_steps)
+
+    def stopped(self) -> None:
+        """The run was told to stop while it waited for input."""
+        self._end(stopped=True)
+
+    @property
+    def _synthetic(self) -> bool:
+        return self._spec.fabric == run_pb2.FABRIC_SYNTHETIC
+
+    def _begin(self) -> None:
+        self._meter = Meter(time.perf_counter())
+        self._board.phase("running")
+
+    def _take_step(self, taken: StepInput) -> None:
+        try:
+            self._loss = self._fabric.step(taken, self.step)
+        except NotFinite as error:
+            raise self._not_finite(taken, error.args[0]) from error
+        self.step += 1
+        if not self._synthetic:
+            self._feed.commit(taken)
+        self._meter.step(time.perf_counter(), taken.rows, 0.0 if self._synthetic and self.step > 1 else taken.wait)
+        self._tell()
+        if self._spec.checkpoint_steps and self.step % self._spec.checkpoint_steps == 0:
+            self._save()
+
+    @property
+    def _computes(self) -> bool:
+        return self._spec.fabric == run_pb2.FABRIC_COMPUTE
+
+    def _tell(self) -> None:
+        log_step = self._spec.log_steps and self.step % self._spec.log_steps == 0
+        if log_step or self._board.due():
+            self._meter.lap()
+            self._board.progress(self._progress())
+
+    def _progress(self) -> run_pb2.Progress:
+        reading = self._meter.reading()
+        progress = progress_message(reading, self.step, self._spec.max_steps, self._loss)
+        progress.stalls.extend(self._board.stalls(reading.stall_seconds))
+        progress.streams.extend(position_message(p) for p in self._feed.ledger.positions.values())
+        progress.learning_rate = self._rate(max(0, self.step - 1))
+        return progress
+
+    def _save(self) -> None:
+        if self._saved_step == self.step or not self._computes:
+            return
+        begun = time.perf_counter()
+        checkpoint = Checkpoint(
+            step=self.step,
+            state=self._executor.state(),
+            streams=tuple(self._feed.ledger.positions.values()),
+            seed=self._spec.seed,
+            data=_plan_record(self._spec.data),
+            executable=self._executor.program.digest(),
+        )
+        path = checkpoints.write(Path(self._spec.model_dir), checkpoint, keep=self._spec.keep_checkpoint_max)
+        self._saved_step = self.step
+        self._meter.pause(time.perf_counter() - begun)
+        self._board.saved(self.step, str(path))
+
+    def _end(self, stopped: bool) -> None:
+        self._save()
+        seams = [*self._board.seams(), *(seam_message(port.seam.reading()) for port in self._feed.ports.values())]
+        self._board.finished(
+            run_pb2.Finished(
+                progress=self._progress(),
+                programming_seconds=self.programming_seconds,
+                seams=seams,
+                stopped=stopped,
+            )
+        )
+
+    def _not_finite(self, taken: StepInput, loss: float) -> InvalidInput:
+        cursors = ", ".join(str(batch.cursor) for batch in taken.taken)
+        return InvalidInput(
+            f"the loss of step {self.step + 1} is {loss}; the weights were not changed by it",
+            where=cursors,
+            fix=f"lower the learning rate or look at the data; the last good checkpoint in {self._spec.model_dir} "
+            f"is of step {self._saved_step}",
+        )
+
+
+def _plan_record(plan: run_pb2.DataPlan) -> dict[str, int | bool]:
+    return {
+        "streams": plan.streams,
+        "replicas": plan.replicas,
+        "batch_size": plan.batch_size,
+        "rows": plan.rows,
+        "seed": plan.seed,
+        "shuffle": plan.shuffle,
+    }

@@ -1,0 +1,1 @@
+"""How a program runs: executors, optimizers and schedules. The only part of wafer_sim that imports torch."""

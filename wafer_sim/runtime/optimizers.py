@@ -1,0 +1,192 @@
+"""Optimizers from an allow-list of classes: what an OptimizerSpec, which is data, becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, optim
+
+from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.runtime.lamb import Lamb
+from wafer_sim.runtime.protocol import Array
+from wafer_sim.runtime.schedules import learning_rate
+from wire.errors import InvalidInput
+
+_SMALLEST = float(np.finfo(np.float32).tiny)
+
+Hyper = Mapping[str, Any]
+Groups = list[dict[str, Any]]
+
+
+def build_optimizer(spec: OptimizerSpec, named_parameters: Mapping[str, Tensor]) -> optim.Optimizer:
+    """The torch optimizer of a spec, for leaf tensors in the order given; its rate is that of step 0.
+
+    Implementations are the fused or multi-tensor ones, which are deterministic for a fixed number of threads.
+    """
+    rate = learning_rate(spec.learning_rate, keep_counting=spec.disable_lr_steps_reset)(0)
+    return _BUILDERS[spec.optimizer_type](_groups(spec, named_parameters), rate, spec.hyper)
+
+
+class Optimizer:
+    """An optimizer with its schedule and its clipping: gradients in, weights changed.
+
+    learning_rate: step -> rate, where step counts the updates made before.
+    """
+
+    def __init__(self, spec: OptimizerSpec, named_parameters: Mapping[str, Tensor]) -> None:
+        self.spec = spec
+        self.learning_rate = learning_rate(spec.learning_rate, keep_counting=spec.disable_lr_steps_reset)
+        self.inner = build_optimizer(spec, named_parameters)
+        self._named = dict(named_parameters)
+        self._parameters = list(self._named.values())
+
+    def apply(self, gradients: Sequence[Tensor], step: int) -> None:
+        """Change the weights once. gradients: one per parameter, in their order; used up (clipped in place)."""
+        for parameter, gradient in zip(self._parameters, gradients, strict=True):
+            parameter.grad = _like(parameter, gradient)
+        self.step(step)
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def step(self, step: int) -> None:
+        """Change the weights once by the gradients that the parameters hold. step: updates made before."""
+        self._clip()
+        rate = self.learning_rate(step)
+        for group in self.inner.param_groups:
+            group["lr"] = rate
+        self.inner.step()
+
+    def zero_grad(self) -> None:
+        """Forget the gradients that the parameters hold."""
+        self.inner.zero_grad()
+
+    def state(self) -> dict[str, Array]:
+        """Copies of all state tensors, as "<parameter>/<what>"; the same set of names from the first step on."""
+        found = {}
+        for name, parameter in self._named.items():
+            for what, value in self.inner.state.get(parameter, {}).items():
+                if value is not None:
+                    found[f"{name}/{what}"] = np.array(torch.as_tensor(value).float().numpy())
+        return found
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Continue from `state()` of an optimizer of the same type. Raises InvalidInput for a parameter not ours."""
+        self.inner.state.clear()
+        for key, array in state.items():
+            name, _, what = key.rpartition("/")
+            if name not in self._named:
+                raise InvalidInput(f"the optimizer state is of a parameter {name!r} that the model has not", where=key)
+            parameter = self._named[name]
+            value = torch.from_numpy(np.array(array))
+            if value.dim() and value.shape == parameter.shape:
+                value = value.to(parameter.dtype)
+            self.inner.state[parameter][what] = value
+
+    def _clip(self) -> None:
+        if self.spec.max_gradient_norm:
+            torch.nn.utils.clip_grad_norm_(self._parameters, self.spec.max_gradient_norm)
+        elif self.spec.max_gradient_value:
+            torch.nn.utils.clip_grad_value_(self._parameters, self.spec.max_gradient_value)
+
+
+def _like(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """Fused kernels walk memory: a gradient must have its parameter's dtype and be dense."""
+    return gradient.to(parameter.dtype).contiguous()
+
+
+def _groups(spec: OptimizerSpec, named: Mapping[str, Tensor]) -> Groups:
+    decayed: list[Tensor] = []
+    kept: list[Tensor] = []
+    for name, parameter in named.items():
+        free = parameter.dim() < 2 or any(part in name for part in spec.exclude_from_weight_decay)
+        (kept if free else decayed).append(parameter)
+    groups = [{"params": decayed, "weight_decay": spec.weight_decay_rate}, {"params": kept, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def _betas(hyper: Hyper) -> tuple[float, float]:
+    return hyper["beta1"], hyper["beta2"]
+
+
+def _sgd(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    return optim.SGD(groups, rate, hyper["momentum"], nesterov=hyper["use_nesterov"], fused=True)
+
+
+def _adam(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    return optim.Adam(groups, rate, _betas(hyper), hyper["eps"], amsgrad=hyper["amsgrad"], fused=True)
+
+
+def _adamw(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    if not hyper["correct_bias"]:
+        return Lamb(groups, rate, _betas(hyper), hyper["eps"], trust=False)
+    return optim.AdamW(groups, rate, _betas(hyper), hyper["eps"], amsgrad=hyper["amsgrad"], fused=True)
+
+
+def _adamax(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    return optim.Adamax(groups, rate, _betas(hyper), hyper["eps"], maximize=hyper["maximize"], foreach=True)
+
+
+def _adadelta(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    return optim.Adadelta(groups, rate, hyper["rho"], hyper["eps"], foreach=True)
+
+
+def _adafactor(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    """torch squares eps1; where that is no float32 any more its own smallest number takes its place."""
+    eps1 = hyper["eps1"] if hyper["eps1"] ** 2 >= _SMALLEST else None
+    limits = ((eps1, hyper["eps2"]), hyper["clip_threshold"])
+    return optim.Adafactor(groups, rate, hyper["decay_rate"], *limits, weight_decay=0.0, foreach=False)
+
+
+def _adagrad(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    names = ("lr_decay", "initial_accumulator_value", "eps", "maximize")
+    return optim.Adagrad(groups, rate, **{name: hyper[name] for name in names}, foreach=True)
+
+
+def _asgd(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    names = ("lambd", "alpha", "t0", "maximize")
+    return optim.ASGD(groups, rate, **{name: hyper[name] for name in names}, foreach=True)
+
+
+def _lamb(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    return Lamb(groups, rate, _betas(hyper), hyper["eps"], trust=not hyper["adam"])
+
+
+def _nadam(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    decay = hyper["momentum_decay"]
+    return optim.NAdam(groups, rate, _betas(hyper), hyper["eps"], momentum_decay=decay, foreach=True)
+
+
+def _radam(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    return optim.RAdam(groups, rate, _betas(hyper), hyper["eps"], foreach=True)
+
+
+def _rmsprop(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    names = ("alpha", "eps", "momentum", "centered")
+    return optim.RMSprop(groups, rate, **{name: hyper[name] for name in names}, foreach=True)
+
+
+def _rprop(groups: Groups, rate: float, hyper: Hyper) -> optim.Optimizer:
+    """Rprop takes no weight decay: its step does not depend on a gradient's size."""
+    bare = [{"params": group["params"]} for group in groups]
+    sizes = (hyper["step_size_min"], hyper["step_size_max"])
+    return optim.Rprop(bare, rate, (hyper["eta1"], hyper["eta2"]), sizes, foreach=True)
+
+
+_BUILDERS: Mapping[str, Callable[[Groups, float, Hyper], optim.Optimizer]] = {
+    "sgd": _sgd,
+    "adam": _adam,
+    "adamw": _adamw,
+    "adamax": _adamax,
+    "adadelta": _adadelta,
+    "adafactor": _adafactor,
+    "adagrad": _adagrad,
+    "asgd": _asgd,
+    "lamb": _lamb,
+    "nadam": _nadam,
+    "radam": _radam,
+    "rmsprop": _rmsprop,
+    "rprop": _rprop,
+}

@@ -1,0 +1,64 @@
+"""What the wafer asks of whatever computes: one small protocol, the same for every framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """What one replica made of one batch.
+
+    loss: the mean over the batch's rows. tensors: the gradients of the trained parameters in the program's order, then
+    the new values of the buffers that the graph updates. They belong to the framework; all that is asked of them is
+    `a + b`, `a += b` and `a / n`, which is how replicas are reduced.
+    """
+
+    loss: float
+    tensors: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that training changes, as copies that later steps leave alone.
+
+    weights: parameter or buffer -> array of its shape. optimizer: "<parameter>/<what>" -> array. scalars: JSON-able.
+    bfloat16, which numpy has not, is held as float32; that is exact both ways.
+    """
+
+    weights: Mapping[str, Array]
+    optimizer: Mapping[str, Array] = field(default_factory=dict)
+    scalars: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+class Executor(Protocol):
+    """A model that is ready to run. `gradients` and `evaluate` may be called from several threads at once."""
+
+    def gradients(self, batch: Sequence[npt.NDArray[np.generic]], *, seed: int, step: int, replica: int) -> Gradients:
+        """Loss and gradients of one replica's batch: one array (rows, *shape) per input of the program.
+
+        A function of the weights and of (seed, step, replica) only. Raises InvalidInput.
+        """
+        ...
+
+    def apply(self, reduced: Sequence[Any], step: int) -> None:
+        """Change the weights once, by the mean of the replicas' tensors. `step` counts the updates made before."""
+        ...
+
+    def evaluate(self, batch: Sequence[npt.NDArray[np.generic]]) -> dict[str, float]:
+        """Sums over a batch, ready to be added up: "rows", "loss" (times rows), "metric/<name>/sum" and "/count"."""
+        ...
+
+    def state(self) -> State: ...
+
+    def load(self, state: State) -> None:
+        """Continue from a state. Raises InvalidInput, naming the tensor that does not fit."""
+        ...

@@ -1,0 +1,208 @@
+"""The executor for captured PyTorch models: a Program, interpreted over one copy of the weights."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from wafer_sim.compiler.check import BUFFER, GRAD, require_supported
+from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Graph, Program
+from wafer_sim.compiler.program import Tensor as Spec
+from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.runtime.optimizers import Optimizer
+from wafer_sim.runtime.plan import Failed, Plan
+from wafer_sim.runtime.protocol import Array, Gradients, Scalar, State
+from wire.errors import InvalidInput
+
+Batch = Sequence[npt.NDArray[np.generic]]
+
+_ALIGNMENT = 64
+_EVALUATION_KEY = (0, 0, 0)
+_BOUNDS = re.compile(r"index out of range|out of bounds(?:.* with size (\d+))?")
+_ATOMIC = frozenset({"aten.index_put.default", "aten.scatter_add.default"})
+
+
+class TorchExecutor:
+    """Runs a program's graphs. `gradients` and `evaluate` may be called from several threads; `apply` and `load` not.
+
+    weights: parameter or buffer -> array. optimizer: None for evaluation only. threads: torch's threads inside one
+    operation, for the whole process; results are bit for bit the same for the same number. Raises Refused for an
+    operation without a kernel, InvalidInput for weights that do not fit.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        weights: Mapping[str, Array],
+        optimizer: OptimizerSpec | None = None,
+        *,
+        threads: int = 1,
+    ) -> None:
+        require_supported(program)
+        torch.set_num_threads(threads)
+        self._threads = threads
+        self._order_sums(program)
+        self.program = program
+        self._values = [torch.zeros(p.tensor.shape, dtype=_dtype(p.tensor)) for p in program.parameters]
+        self._named = {p.tensor.name: value for p, value in zip(program.parameters, self._values, strict=True)}
+        self._trained = {p.tensor.name: self._named[p.tensor.name] for p in program.parameters if p.trained}
+        self._load_weights(weights)
+        self._optimizer = Optimizer(optimizer, self._trained) if optimizer is not None and self._trained else None
+        self._wanted = {entry: self._outputs(entry, graph) for entry, graph in program.graphs.items()}
+        self._plans = {entry: self._plan(entry, graph) for entry, graph in program.graphs.items()}
+
+    def gradients(self, batch: Batch, *, seed: int, step: int, replica: int) -> Gradients:
+        """Loss and gradients of one batch: arrays (rows, *shape), cast to the inputs' dtypes on arrival.
+
+        Raises InvalidInput for a batch that does not fit or a node that cannot compute.
+        """
+        loss, *tensors = self._run(GRADIENTS, batch, (seed, step, replica))
+        return Gradients(float(loss), tensors)
+
+    def apply(self, reduced: Sequence[Any], step: int) -> None:
+        """Change weights and buffers once, by tensors in the order of `gradients`. Raises InvalidInput."""
+        if self._optimizer is None:
+            raise InvalidInput("this executor has no optimizer", where="optimizer", fix="load it with an OptimizerSpec")
+        with torch.inference_mode():
+            count = len(self._trained)
+            self._optimizer.apply(reduced[:count], step)
+            for name, value in zip(self._updated(), reduced[count:], strict=True):
+                self._named[name].copy_(value)
+
+    def evaluate(self, batch: Batch) -> dict[str, float]:
+        """Sums over one batch: "rows", "loss" times rows, and each metric's "sum" and "count"."""
+        values = self._run(EVALUATE, batch, _EVALUATION_KEY)
+        rows = len(batch[0])
+        sums = dict(zip(self._wanted[Entry(EVALUATE, rows)], map(float, values), strict=True))
+        return {**sums, "loss": sums["loss"] * rows, "rows": float(rows)}
+
+    def state(self) -> State:
+        """Copies of weights, buffers and optimizer state."""
+        weights = {name: _array(value) for name, value in self._named.items()}
+        if self._optimizer is None:
+            return State(weights)
+        scalars: dict[str, Scalar] = {"optimizer_type": self._optimizer.spec.optimizer_type}
+        return State(weights, self._optimizer.state(), scalars)
+
+    def load(self, state: State) -> None:
+        """Continue from a state, whole or weights only. Raises InvalidInput, naming the tensor that does not fit."""
+        self._load_weights(state.weights)
+        if self._optimizer is None or not state.scalars:
+            return
+        mine, theirs = self._optimizer.spec.optimizer_type, state.scalars.get("optimizer_type")
+        if mine != theirs:
+            what = f"the checkpoint holds the state of {theirs}, the params ask for {mine}"
+            fix = "keep the optimizer, or start in a new model_dir"
+            raise InvalidInput(what, where="optimizer.optimizer_type", fix=fix)
+        with torch.inference_mode():
+            self._optimizer.load(state.optimizer)
+
+    def _run(self, kind: str, batch: Batch, key: tuple[int, int, int]) -> list[Any]:
+        entry = Entry(kind, len(batch[0]) if len(batch) else 0)
+        plan = self._plans.get(entry)
+        if plan is None or len(batch) != len(self.program.inputs):
+            raise self._no_entry(entry, batch)
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
+        with torch.inference_mode():
+            inputs = [_arrive(array, spec) for array, spec in zip(batch, self.program.inputs, strict=True)]
+            try:
+                results = plan.run([*self._values, *inputs], key)
+            except Failed as failure:
+                raise self._explained(failure, batch) from failure.error
+            return [r if mine else r.clone() for r, mine in zip(results, plan.owned, strict=True)]
+
+    def _plan(self, entry: Entry, graph: Graph) -> Plan:
+        return Plan(graph, len(self._values) + len(self.program.inputs), self._wanted[entry])
+
+    def _outputs(self, entry: Entry, graph: Graph) -> list[str]:
+        if entry.kind == EVALUATE:
+            return sorted(graph.outputs)
+        buffers = [BUFFER + p.tensor.name for p in self.program.parameters if BUFFER + p.tensor.name in graph.outputs]
+        return ["loss", *(GRAD + name for name in self._trained), *buffers]
+
+    def _updated(self) -> list[str]:
+        names = next((w for e, w in self._wanted.items() if e.kind == GRADIENTS), [])
+        return [name.removeprefix(BUFFER) for name in names if name.startswith(BUFFER)]
+
+    def _load_weights(self, weights: Mapping[str, Array]) -> None:
+        if odd := sorted(weights.keys() ^ self._named.keys()):
+            what = "the model has no" if odd[0] in weights else "no values were given for"
+            raise InvalidInput(f"{what} parameter {odd[0]!r}", where=odd[0], fix="load weights of the same model")
+        for name, array in weights.items():
+            target = self._named[name]
+            if tuple(array.shape) != tuple(target.shape):
+                what = f"parameter {name!r} has shape {tuple(target.shape)}, the values have {tuple(array.shape)}"
+                raise InvalidInput(what, where=name, fix="load weights of the same model")
+        for name, array in weights.items():
+            self._named[name].copy_(torch.from_numpy(np.array(array)))
+
+    def _order_sums(self, program: Program) -> None:
+        """Additions at computed places run in any order on several threads, unless torch is told to keep one."""
+        if any(node.op in _ATOMIC for graph in program.graphs.values() for node in graph.nodes):
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+            torch.use_deterministic_algorithms(True)
+
+    def _no_entry(self, entry: Entry, batch: Batch) -> InvalidInput:
+        if len(batch) != len(self.program.inputs):
+            names = ", ".join(t.name for t in self.program.inputs)
+            takes = f"the model takes {len(self.program.inputs)} ({names})"
+            return InvalidInput(f"a batch has {len(batch)} fields; {takes}", where="batch", fix="mend the data loader")
+        sizes = sorted(e.batch_size for e in self.program.graphs if e.kind == entry.kind)
+        return InvalidInput(
+            f"the executable has no {entry.kind} graph for {entry.batch_size} samples",
+            where=f"batch of {entry.batch_size}",
+            fix=f"it was compiled for {', '.join(map(str, sizes)) or 'none'}",
+        )
+
+    def _explained(self, failure: Failed, batch: Batch) -> InvalidInput:
+        node = failure.node
+        op, source = (node.op, node.source) if node else ("the graph", "")
+        reason = str(failure.error).splitlines()[0] if str(failure.error) else type(failure.error).__name__
+        what = f"{op} cannot compute: {reason}"
+        if bounds := _BOUNDS.search(reason):
+            what = f"{_out_of_range(self.program.inputs, batch, bounds.group(1))}; {what}"
+            return InvalidInput(what, where=source, fix="mend the data, or give the model as many classes as it has")
+        return InvalidInput(what, where=source, fix="mend this line of the model")
+
+
+def _out_of_range(inputs: Sequence[Spec], batch: Batch, size: str | None) -> str:
+    whole = [(spec.name, a) for spec, a in zip(inputs, batch, strict=True) if a.dtype.kind in "iu" and a.size]
+    fields = [(name, int(np.min(a)), int(np.max(a))) for name, a in whole]
+    fields = [f for f in fields if size is None or f[1] < 0 or f[2] >= int(size)] or fields
+    said = ", ".join(f"field {name!r} has values {low}..{high}" for name, low, high in fields)
+    takes = f"the model takes 0..{int(size) - 1}" if size else ""
+    return f"label out of range: {', '.join(filter(None, (said, takes)))}"
+
+
+def _arrive(array: npt.NDArray[np.generic], spec: Spec) -> torch.Tensor:
+    """Cast, and moved where its memory starts oddly: matrix kernels may round otherwise at another alignment."""
+    if tuple(array.shape[1:]) != spec.shape:
+        what = f"field {spec.name!r} has samples of shape {tuple(array.shape[1:])}, the model takes {spec.shape}"
+        raise InvalidInput(what, where=spec.name, fix="mend the data, or compile for its shape")
+    if spec.dtype == "bfloat16":
+        return torch.from_numpy(array.astype(np.float32)).to(torch.bfloat16)
+    whole = np.ascontiguousarray(array, dtype=spec.dtype)
+    if whole is array and (not whole.flags.writeable or whole.ctypes.data % _ALIGNMENT):
+        return _copied(whole, spec)
+    return torch.from_numpy(whole)
+
+
+def _copied(array: npt.NDArray[Any], spec: Spec) -> torch.Tensor:
+    target = torch.empty(array.shape, dtype=_dtype(spec))
+    np.copyto(target.numpy(), array)
+    return target
+
+
+def _dtype(spec: Spec) -> torch.dtype:
+    dtype: torch.dtype = getattr(torch, spec.dtype)
+    return dtype
+
+
+def _array(value: torch.Tensor) -> Array:
+    return np.array((value.float() if value.dtype is torch.bfloat16 else value).numpy())

@@ -1,0 +1,118 @@
+"""`wafer_sim serve`: the coordinator's process from its first word to its last."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from wafer_sim.coordinator.state import Limits
+from wafer_sim.service.coordinator_servicer import CoordinatorServicer
+from wafer_sim.service.hub import Hub
+from wafer_sim.service.runs_servicer import RunsServicer
+from wafer_sim.service.supervisor import WAFER_PROGRAM, Supervisor
+from wafer_sim.service.wafer_servicer import WaferServicer
+from wire.admission import TOKEN_VARIABLE
+from wire.channel import CA_VARIABLE, Security, serve
+from wire.errors import Exhausted
+from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2, run_pb2_grpc
+
+_log = logging.getLogger("wafer_sim")
+_ANYWHERE = ("0.0.0.0", "::", "[::]")  # noqa: S104 - compared with, not bound to
+_SPARE_THREADS = 112
+_GOODBYE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to serve. port 0: any free one. wafer_program: the command of a wafer process, before its options."""
+
+    state_dir: Path
+    host: str = "localhost"
+    port: int = 9000
+    security: Security = field(default_factory=Security)
+    wafer_program: Sequence[str] = WAFER_PROGRAM
+    limits: Limits = field(default_factory=Limits)
+
+
+class Service:
+    """A coordinator that accepts connections from `start` to `stop`. Raises Exhausted or Refused where it cannot."""
+
+    def __init__(self, settings: Settings) -> None:
+        executables = _directory(settings.state_dir / "executables")
+        # A thread for each worker's and follower's stream, and some for the short calls.
+        threads = settings.limits.workers + _SPARE_THREADS
+        self._server, port = serve(settings.host, settings.port, settings.security, threads)
+        self.address = f"{settings.host}:{port}"
+        near = f"localhost:{port}" if settings.host in _ANYWHERE else self.address
+        supervisor = Supervisor(near, executables, _environment(settings.security), settings.wafer_program)
+        self.hub = Hub(supervisor, settings.limits)
+        self._health = health.HealthServicer()
+        _add_services(self._server, self.hub, executables, self._health)
+
+    def start(self) -> None:
+        """Accept connections."""
+        self.hub.start()
+        self._server.start()
+        self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self) -> None:
+        """End within 5 s; nothing that was started is left."""
+        self._health.enter_graceful_shutdown()
+        self.hub.shut_down()
+        self._server.stop(_GOODBYE_SECONDS).wait()
+
+
+def serve_until_signal(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; the first line on stdout says where, once connections are accepted."""
+    end = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: end.set())
+    service = Service(settings)
+    service.start()
+    sys.stdout.write(f"wafer_sim: coordinator at {service.address}, state in {settings.state_dir}\n")
+    sys.stdout.flush()
+    end.wait()
+    _log.info("shutting down")
+    service.stop()
+
+
+def _add_services(server: grpc.Server, hub: Hub, executables: Path, health_servicer: health.HealthServicer) -> None:
+    coordinator_pb2_grpc.add_CoordinatorServicer_to_server(CoordinatorServicer(hub), server)
+    run_pb2_grpc.add_RunsServicer_to_server(RunsServicer(hub, executables), server)
+    run_pb2_grpc.add_WaferServicer_to_server(WaferServicer(hub), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    files = (coordinator_pb2.DESCRIPTOR, run_pb2.DESCRIPTOR)
+    names = [service.full_name for file in files for service in file.services_by_name.values()]
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+
+
+def _environment(security: Security) -> dict[str, str]:
+    """What a wafer process needs to be let in: the token, and whom to trust."""
+    environment = dict(os.environ)
+    if security.token:
+        environment[TOKEN_VARIABLE] = security.token
+    if security.certificate is not None:
+        environment.setdefault(CA_VARIABLE, str(security.certificate))
+    return environment
+
+
+def _directory(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Exhausted(
+            f"the state directory cannot be made: {error.strerror}",
+            where=str(path),
+            fix="choose another one with --state-dir",
+        ) from error
+    return path
