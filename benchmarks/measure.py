@@ -1,0 +1,73 @@
+"""What every benchmark needs: the machine in words, spread of several runs, a table and a JSON file."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("grpcio", "numpy", "pyarrow", "torch")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure over several runs. target: what it must reach ("" where nothing is asked)."""
+
+    name: str
+    unit: str
+    values: Sequence[float]
+    target: str = ""
+    met: bool | None = None
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one benchmark measured, with all that is needed to repeat it."""
+
+    name: str
+    command: str
+    figures: Sequence[Figure]
+    notes: str = ""
+    when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    machine: Mapping[str, str] = field(default_factory=lambda: machine())
+
+
+def machine() -> dict[str, str]:
+    """Hardware and versions."""
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.processor(),
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = {name: version(name) for name in PACKAGES}
+    return {"cpu": f"{os.cpu_count()} x {model}", "memory": f"{memory:.0f} GiB", "python": platform.python_version()} | versions
+
+
+def publish(result: Result) -> None:
+    """Print the table and write benchmarks/results/<name>.json."""
+    table = Table(title=f"{result.name}   $ {result.command}", title_justify="left")
+    for column in ("figure", "median", "min", "max", "runs", "target"):
+        table.add_column(column)
+    for figure in result.figures:
+        met = {True: " met", False: " MISSED", None: ""}[figure.met]
+        spread = (f"{value:,.4g} {figure.unit}" for value in (figure.median, min(figure.values), max(figure.values)))
+        table.add_row(figure.name, *spread, str(len(figure.values)), figure.target + met)
+    Console().print(table)
+    if result.notes:
+        print(result.notes)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{result.name}.json").write_text(json.dumps(asdict(result), indent=1) + "\n")

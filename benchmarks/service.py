@@ -1,0 +1,43 @@
+"""FC-MNIST through the real service, for benchmarks: its own coordinator, run.py, performance.json."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parents[1] / "clients" / "fc_mnist" / "pytorch"
+
+
+@contextmanager
+def coordinator(folder: Path) -> Iterator[tuple[str, int]]:
+    """`wafer_sim serve` on a free port: its address and process id."""
+    command = [sys.executable, "-m", "wafer_sim.cli", "serve", "--port", "0", "--state-dir", str(folder / "state")]
+    with (folder / "serve.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().split()[3].rstrip(","), process.pid
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def arguments(address: str, model_dir: Path, *options: str) -> list[str]:
+    """The command line of a training run against a service."""
+    base = [sys.executable, "run.py", "--mode", "train", "--params", "configs/params.yaml", "--cs_ip", address]
+    return [*base, "--model_dir", str(model_dir), "runconfig.checkpoint_steps", "0", *options]
+
+
+def train(address: str, model_dir: Path, *options: str) -> dict[str, Any]:
+    """Train to the end; what performance.json says."""
+    done = subprocess.run(
+        arguments(address, model_dir, *options), cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads((model_dir / "performance.json").read_text())
+    return result

@@ -1,0 +1,1 @@
+"""FC-MNIST: the reference project, a fully connected network on handwritten digits."""

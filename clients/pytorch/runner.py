@@ -1,0 +1,154 @@
+"""run(): what a model's run.py calls. Parse, check, build, dispatch."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clients import params as params_files
+from clients.arguments import Arguments, ExtraParsers, parse
+from clients.job import EVAL, TRAIN, DataFunction, Job
+from clients.paths import resolve_data
+from clients.pytorch import compiling, cpu_loop
+from clients.pytorch.model import PyTorchBaseModel
+from clients.pytorch.sources import model_errors
+from clients.sections import RunConfig, check
+from wire.errors import Fault, InvalidInput, Stopped
+
+ModelFunction = Callable[..., PyTorchBaseModel]
+DefaultParams = Callable[[dict[str, Any]], dict[str, Any] | None]
+
+INTERRUPTED = 130
+log = logging.getLogger("clients")
+
+
+def run(
+    model_fn: ModelFunction,
+    train_data_fn: DataFunction | None = None,
+    eval_data_fn: DataFunction | None = None,
+    default_params_fn: DefaultParams | None = None,
+    extra_args_parser_fn: ExtraParsers | None = None,
+) -> None:
+    """Run the workflow that the command line asks for: validate, compile, train or evaluate, on the wafer or off it.
+
+    model_fn: params, device -> PyTorchBaseModel. train_data_fn, eval_data_fn: params -> a data loader.
+    default_params_fn: fills in params, in place or as its result. extra_args_parser_fn: parsers with flags of the
+    model's own, made with add_help=False. Ends the process with 1 after an error, which is one screen on stderr, and
+    with 130 after Ctrl-C.
+    """
+    caller = Path(inspect.stack()[1].filename).resolve().parent
+    functions = _Functions(model_fn, train_data_fn, eval_data_fn, default_params_fn)
+    try:
+        _run(sys.argv[1:], caller, functions, extra_args_parser_fn)
+    except KeyboardInterrupt:
+        _end("stopped by Ctrl-C", INTERRUPTED)
+    except Fault as fault:
+        if "--traceback" in sys.argv:
+            raise
+        _end(fault.screen(), INTERRUPTED if isinstance(fault, Stopped) else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Functions:
+    model: ModelFunction
+    train_data: DataFunction | None
+    eval_data: DataFunction | None
+    default_params: DefaultParams | None
+
+
+def _end(text: str, code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(text + "\n")
+    raise SystemExit(code)
+
+
+def _run(words: list[str], folder: Path, functions: _Functions, extra: ExtraParsers | None) -> None:
+    arguments = parse(words, extra)
+    params, config = _params(arguments, folder, functions.default_params)
+    _set_up_logging(config)
+    if config.mode == "train_and_eval" and config.cs_ip:
+        what = "mode train_and_eval runs off the system only"
+        raise InvalidInput(what, where="--mode", fix="train first, then run again with --mode eval")
+    params_files.dump(params, Path(config.model_dir), config.mode)
+    modes = (TRAIN, EVAL) if config.mode == "train_and_eval" else (config.mode,)
+    jobs = [_job(params, config, arguments, mode, functions) for mode in modes]
+    model, device = _model(functions.model, jobs[0])
+    for job in jobs:
+        _dispatch(model, _loader(job), job, device)
+
+
+def _params(arguments: Arguments, folder: Path, defaults: DefaultParams | None) -> tuple[dict[str, Any], RunConfig]:
+    params = params_files.override(params_files.load(arguments.params), arguments.overrides)
+    where, own = str(arguments.params), frozenset(arguments.own)
+    for section in ("model", "runconfig"):
+        params.setdefault(section, {})
+    if isinstance(params["runconfig"], dict):
+        params["runconfig"].update({**arguments.own, **arguments.flags})
+    check(params, where, own)
+    if defaults is not None:
+        with model_errors("filling in default params"):
+            params = defaults(params) or params
+    runconfig = params["runconfig"]
+    runconfig["model_dir"] = str(Path(runconfig.get("model_dir") or folder / "model_dir").absolute())
+    for name, mode in (("train_input", TRAIN), ("eval_input", EVAL)):
+        if name in params and runconfig.get("mode", TRAIN) in (mode, "train_and_eval"):
+            params[name] = resolve_data(params[name], name, arguments.params)
+    config = check(params, where, own)
+    runconfig["mode"] = config.mode
+    return params, config
+
+
+def _job(params: dict[str, Any], config: RunConfig, arguments: Arguments, mode: str, functions: _Functions) -> Job:
+    if mode == EVAL and config.multireplica:
+        log.warning("multireplica is for training only; %s runs one replica", mode)
+    return Job(
+        params=params,
+        config=config,
+        params_path=arguments.params.absolute(),
+        model_dir=Path(config.model_dir),
+        mode=mode,
+        cs_ip=config.cs_ip,
+        train_data_fn=functions.train_data,
+        eval_data_fn=functions.eval_data,
+    )
+
+
+def _model(model_fn: ModelFunction, job: Job) -> tuple[PyTorchBaseModel, torch.device]:
+
+    plain = not (job.cs_ip or job.config.validate_only or job.config.compile_only)
+    device = cpu_loop.choose_device(job.config.cpu) if plain else torch.device("cpu")
+    torch.manual_seed(job.config.seed)
+    with model_errors("building the model"):
+        takes_device = len(inspect.signature(model_fn).parameters) > 1
+        model = model_fn(job.params, device) if takes_device else model_fn(job.params)
+        model.model.to(device)
+    return model, device
+
+
+def _loader(job: Job) -> Iterable[Any]:
+    with model_errors("building the data loader"):
+        loader: Iterable[Any] = job.data_fn(job.params)
+    return loader
+
+
+def _dispatch(model: PyTorchBaseModel, loader: Iterable[Any], job: Job, device: torch.device) -> None:
+    train = job.mode == TRAIN
+    if job.config.validate_only or job.config.compile_only:
+        (compiling.validate if job.config.validate_only else compiling.compile_only)(model, loader, job)
+    elif job.cs_ip:
+        from clients.pytorch import wafer_loop
+
+        (wafer_loop.train if train else wafer_loop.evaluate)(model, loader, job)
+    else:
+        (cpu_loop.train if train else cpu_loop.evaluate)(model, loader, job, device)
+
+
+def _set_up_logging(config: RunConfig) -> None:
+    logging.basicConfig(level=config.logging, format="%(asctime)s %(levelname)s: %(message)s", stream=sys.stdout)

@@ -1,0 +1,57 @@
+"""The user's own line: which line of model.py an operation or an error comes from."""
+
+from __future__ import annotations
+
+import re
+import sysconfig
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from wire.errors import Fault, InvalidInput
+
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_PACKAGES = Path(__file__).resolve().parents[2]
+_NOT_THE_USERS = (
+    str(Path(torch.__file__).resolve().parent),
+    sysconfig.get_path("stdlib"),
+    sysconfig.get_path("purelib"),
+    sysconfig.get_path("platlib"),
+    *(str(_PACKAGES / name) for name in ("clients/pytorch", "wire", "streamer", "wafer_sim")),
+    "<",
+)
+
+
+def user_line(stack_trace: str) -> str:
+    """ "model.py:41" for the innermost frame that is the user's own; "" where no frame is."""
+    return _innermost((m["file"], int(m["line"])) for m in _FRAME.finditer(stack_trace))
+
+
+def user_line_of(error: BaseException) -> str:
+    """The user's line that an exception went through last; "" for one that never met the user's code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return _innermost((frame.filename, frame.lineno or 0) for frame in frames)
+
+
+def _innermost(frames: Iterable[tuple[str, int]]) -> str:
+    own = [f"{Path(file).name}:{line}" for file, line in frames if not file.startswith(_NOT_THE_USERS)]
+    return own[-1] if own else ""
+
+
+@contextmanager
+def model_errors(doing: str) -> Iterator[None]:
+    """What a user's own code raises, as an InvalidInput that names their line. doing: one word, for the message."""
+    try:
+        yield
+    except Fault:
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__} while {doing}: {_first_line(error)}"
+        raise InvalidInput(what, where=user_line_of(error), fix="mend this line; --traceback shows more") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")

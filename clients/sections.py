@@ -1,0 +1,210 @@
+"""What the sections of params.yaml may hold. All problems of a file are reported at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from wafer_sim.compiler.training import OptimizerSpec
+from wire.errors import Fault, InvalidInput, nearest
+
+SECTIONS = ("train_input", "eval_input", "model", "optimizer", "runconfig", "csconfig")
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Index = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
+
+
+class RunConfig(BaseModel):
+    """The `runconfig` section: where, how long and how a job runs. Steps are weight updates.
+
+    checkpoint_steps: 0 saves at the end only. keep_checkpoint_max: 0 keeps all. drain_rate: samples per second that
+    fabric_mode drain consumes, 0 for as fast as they come. input_timeout: seconds that a step waits for its input, 0
+    for the service's own choice.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    mode: Literal["train", "eval", "train_and_eval"] = "train"
+    model_dir: str = "model_dir"
+    compile_dir: str | None = None
+    cs_ip: str | None = None
+    cpu: bool = False
+    validate_only: bool = False
+    compile_only: bool = False
+
+    max_steps: Index | None = None
+    num_steps: Count | None = None
+    num_epochs: Count | None = None
+    steps_per_epoch: Count | None = None
+    eval_steps: Count | None = None
+    checkpoint_steps: Index = 0
+    keep_checkpoint_max: Index = 0
+    checkpoint_path: str | None = None
+    is_pretrained_checkpoint: bool = False
+    log_steps: Count = 50
+    save_losses: bool = True
+    check_loss_values: bool = True
+    seed: Index = 1
+
+    multireplica: bool = False
+    num_replicas: Count | None = None
+    num_streams: Count | None = None
+    num_workers: Index | None = None
+    num_workers_per_csx: Index | None = None
+    execution_strategy: Literal["pipeline", "weight_streaming"] = "pipeline"
+    fabric_mode: Literal["compute", "drain", "synthetic"] = "compute"
+    drain_rate: Annotated[float, Field(ge=0, strict=False)] = 0.0
+    input_timeout: Annotated[float, Field(gt=0, strict=False)] = 300.0
+    drain_rate: Annotated[float, Field(ge=0)] = 0.0
+    input_timeout: Annotated[float, Field(ge=0)] = 0.0
+    logging: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    streamer_logging: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+    @property
+    def workers(self) -> int:
+        """Local workers that a run without a launcher starts."""
+        given = self.num_workers if self.num_workers is not None else self.num_workers_per_csx
+        return 2 if given is None else given
+
+    def last_step(self, start: int, steps_in_epoch: int | None) -> int:
+        """The step after which training ends, for a run that starts at step `start`.
+
+        max_steps counts from step 0; num_steps and num_epochs count from `start`. The smallest bound wins.
+        steps_in_epoch: batches in one walk through the data, None where nobody knows; runconfig.steps_per_epoch
+        goes before it. Raises InvalidInput where no end is given.
+        """
+        ends = [] if self.max_steps is None else [self.max_steps]
+        if self.num_steps is not None:
+            ends.append(start + self.num_steps)
+        if self.num_epochs is not None:
+            ends.append(start + self.num_epochs * self._steps_in_epoch(steps_in_epoch))
+        if not ends:
+            what = "nothing says how long to train"
+            raise InvalidInput(what, where="runconfig", fix="set max_steps, num_steps or num_epochs")
+        return max(start, min(ends))
+
+    def _steps_in_epoch(self, measured: int | None) -> int:
+        steps = self.steps_per_epoch or measured
+        if steps is None:
+            what = "num_epochs is set, but the data loader does not know its length"
+            raise InvalidInput(what, where="runconfig.num_epochs", fix="set runconfig.steps_per_epoch too")
+        return steps
+
+
+class InputSection(BaseModel):
+    """Keys of `train_input` and `eval_input` that have one meaning everywhere. A user's loader may read others."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    data_dir: str | list[str] | None = None
+    batch_size: Count | None = None
+    shuffle: bool | None = None
+    shuffle_seed: Index | None = None
+    drop_last_batch: bool | None = None
+    to_float16: bool | None = None
+    num_workers: Index | None = None
+    use_fake_data: bool | None = None
+
+
+class ModelSection(BaseModel):
+    """Keys of `model` that the project reads; all others belong to the user's model."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    mixed_precision: bool = True
+    allow_multireplica: bool = True
+
+
+class CsConfig(BaseModel):
+    """The `csconfig` section."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    use_cbfloat16: bool = False
+
+
+def check(params: Mapping[str, Any], where: str, own_flags: frozenset[str] = frozenset()) -> RunConfig:
+    """Check every section; give back the typed `runconfig`.
+
+    where: the file, for the error. own_flags: flags that the user's own parser added; they are no runconfig keys.
+    Raises InvalidInput that lists all problems, each with section.key, what is there and what is allowed.
+    """
+    problems = list(_problems(params, own_flags))
+    if problems:
+        several = [f"{len(problems)} problems in the params", *problems]
+        what = problems[0] if len(problems) == 1 else "\n  - ".join(several)
+        raise InvalidInput(what, where=where)
+    return RunConfig(**_runconfig(params, own_flags))
+
+
+def _runconfig(params: Mapping[str, Any], own_flags: frozenset[str]) -> dict[str, Any]:
+    content = params.get("runconfig")
+    return {k: v for k, v in content.items() if k not in own_flags} if isinstance(content, dict) else {}
+
+
+def _problems(params: Mapping[str, Any], own_flags: frozenset[str]) -> Iterator[str]:
+    checks: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
+        "train_input": lambda s: _input_problems("train_input", s),
+        "eval_input": lambda s: _input_problems("eval_input", s),
+        "model": lambda s: _typed("model", ModelSection, s),
+        "optimizer": _optimizer_problems,
+        "runconfig": lambda _: _runconfig_problems(_runconfig(params, own_flags)),
+        "csconfig": lambda s: _typed("csconfig", CsConfig, s),
+    }
+    if "optimizer" not in params and _runconfig(params, own_flags).get("mode") != "eval":
+        yield "optimizer: the section is missing; training needs its optimizer_type and learning_rate"
+    for section, content in params.items():
+        if section not in SECTIONS:
+            yield f"{section}: there is no such section; {nearest(str(section), SECTIONS)}"
+        elif not isinstance(content, dict):
+            yield f"{section} is {content!r}; it must be a mapping of keys to values"
+        else:
+            yield from checks[section](content)
+
+
+def _typed(section: str, model: type[BaseModel], content: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        model.model_validate(dict(content))
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            name = ".".join(map(str, (section, problem["loc"][0] if problem["loc"] else "")))
+            if problem["type"] == "extra_forbidden":
+                yield f"{name}: there is no such key; {nearest(str(problem['loc'][0]), list(model.model_fields))}"
+            else:
+                allowed = problem["msg"].removeprefix("Input should be ")
+                yield f"{name} is {problem['input']!r}; it must be {allowed}"
+
+
+def _input_problems(section: str, content: Mapping[str, Any]) -> Iterator[str]:
+    yield from _typed(section, InputSection, content)
+    known = list(InputSection.model_fields)
+    for key in content:
+        close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.85)
+        if key not in known and close and close[0] not in content:
+            yield f"{section}.{key}: there is no such key; did you mean {close[0]!r}?"
+
+
+def _optimizer_problems(content: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        OptimizerSpec.from_params(dict(content))
+    except Fault as fault:
+        where = "" if fault.where in fault.what else f"{fault.where}: "
+        yield f"{where}{fault.what}" + (f"; {fault.fix}" if fault.fix else "")
+
+
+def _runconfig_problems(content: Mapping[str, Any]) -> Iterator[str]:
+    yield from _typed("runconfig", RunConfig, content)
+    if content.get("num_epochs") is not None and content.get("num_steps") is not None:
+        yield "runconfig.num_epochs and runconfig.num_steps are both set; they say the same thing, keep one"
+    if content.get("validate_only") and content.get("compile_only"):
+        yield "runconfig.validate_only and runconfig.compile_only are both set; keep one"
+    if content.get("is_pretrained_checkpoint") and not content.get("checkpoint_path"):
+        yield "runconfig.is_pretrained_checkpoint is set without runconfig.checkpoint_path, which it describes"

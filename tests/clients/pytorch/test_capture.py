@@ -1,0 +1,303 @@
+"""Capture: the program computes what the model computes, and says where a model cannot be captured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_models import CLASSES, FEATURES, Model, Net, make_batch, make_params
+from torch import nn
+from torch.nn import functional
+
+from clients.pytorch.capture import capture, initial_weights
+from clients.pytorch.precision import arrived, mixed_precision
+from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Program
+from wafer_sim.runtime.torch_executor import TorchExecutor
+from wire.errors import InvalidInput, Refused
+
+TRAIN = Entry(GRADIENTS, 6)
+
+
+def line_of(text: str, file: str = __file__) -> str:
+    """Name and number of the line of a file that holds a text, as errors name it."""
+    lines = Path(file).read_text().splitlines()
+    return f"{Path(file).name}:{next(n for n, line in enumerate(lines, 1) if text in line)}"
+
+
+def eager(model: Model, batch: tuple[torch.Tensor, ...]) -> tuple[float, list[np.ndarray]]:
+    """Loss and gradients as PyTorch itself computes them."""
+    with mixed_precision(model.mixed_precision):
+        loss = model(tuple(map(arrived, batch)))
+    return loss.item(), [g.numpy() for g in torch.autograd.grad(loss, list(model.model.parameters()))]
+
+
+class Norms(nn.Module):
+    """Convolution, layer norm, attention and an embedding: many kernels in one net."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 4, 3)
+        self.norm = nn.LayerNorm(FEATURES - 2)
+        self.embed = nn.Embedding(CLASSES, FEATURES - 2)
+        self.attention = nn.MultiheadAttention(FEATURES - 2, 2, batch_first=True)
+        self.last = nn.Linear(4 * (FEATURES - 2), CLASSES)
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean cross entropy."""
+        x = self.norm(functional.gelu(self.conv(inputs.unsqueeze(1)))) + self.embed(labels).unsqueeze(1)
+        x, _ = self.attention(x, x, x, need_weights=False)
+        return functional.cross_entropy(self.last(x.flatten(1)), labels)
+
+
+@pytest.mark.parametrize("net", [Net, Norms])
+@pytest.mark.parametrize(("mixed", "tolerance"), [(False, 1e-5), (True, 2e-2)])
+def test_the_program_computes_what_the_model_computes(net, mixed, tolerance):
+    """Loss and gradients of the captured graph equal eager PyTorch's."""
+    params = make_params()
+    params["model"]["mixed_precision"] = mixed
+    model, batch = Model(params, net()), make_batch()
+    program = capture(model, batch, [TRAIN])
+    found = TorchExecutor(program, initial_weights(model)).gradients([t.numpy() for t in batch], seed=0, step=0, replica=0)
+    loss, gradients = eager(model, batch)
+    assert found.loss == pytest.approx(loss, abs=tolerance)
+    for got, wanted in zip(found.tensors, gradients, strict=True):
+        assert got.dtype == torch.float32
+        np.testing.assert_allclose(got.numpy(), wanted, atol=tolerance, rtol=tolerance)
+
+
+def test_mixed_precision_puts_products_into_bfloat16():
+    """With mixed precision the graph casts to bfloat16, without it nothing does; weights stay float32 in both."""
+    texts = []
+    for mixed in (True, False):
+        params = make_params()
+        params["model"]["mixed_precision"] = mixed
+        program = capture(Model(params), make_batch(), [TRAIN])
+        assert {p.tensor.dtype for p in program.parameters} == {"float32"}
+        texts.append(program.to_json())
+    assert "bfloat16" in texts[0]
+    assert "bfloat16" not in texts[1]
+
+
+def test_an_evaluation_gives_loss_and_metrics():
+    """The evaluation graph has the loss and each metric's sum and count, and no dropout."""
+    model, batch = Model(net=Net(dropout=0.5)), make_batch(4)
+    program = capture(model, batch, [Entry(EVALUATE, 4)])
+    sums = TorchExecutor(program, initial_weights(model)).evaluate([t.numpy() for t in batch])
+    model.eval()
+    wanted = model(tuple(map(arrived, batch))).item()
+    assert sums["loss"] / sums["rows"] == pytest.approx(wanted, abs=1e-5)
+    assert sums["metric/accuracy/count"] == 4
+    assert sums["metric/accuracy/sum"] == pytest.approx(4 * model.model.accuracy.compute())
+
+
+def test_each_entry_has_its_own_batch_size():
+    """A sample of six rows serves graphs of four and of nine rows; inputs are float32 and int64."""
+    program = capture(Model(), make_batch(), [Entry(GRADIENTS, 4), Entry(EVALUATE, 9)])
+    assert set(program.graphs) == {Entry(GRADIENTS, 4), Entry(EVALUATE, 9)}
+    assert [(t.name, t.shape, t.dtype) for t in program.inputs] == [("0", (FEATURES,), "float32"), ("1", (), "int64")]
+    weights = initial_weights(Model())
+    for rows, entry in ((4, "gradients"), (9, "evaluate")):
+        executor = TorchExecutor(program, weights)
+        batch = [t.numpy() for t in make_batch(rows)]
+        assert executor.evaluate(batch) if entry == "evaluate" else executor.gradients(batch, seed=0, step=0, replica=0)
+
+
+def test_fields_are_named_by_their_path_or_as_asked():
+    """A dict names its fields; names that are given go before."""
+    features, labels = make_batch()
+    batch = {"inputs": features, "labels": labels}
+    assert [t.name for t in capture(Model(), batch, [TRAIN]).inputs] == ["inputs", "labels"]
+    assert [t.name for t in capture(Model(), batch, [TRAIN], names=["a", "b"]).inputs] == ["a", "b"]
+
+
+def test_a_program_is_data_and_the_same_each_time():
+    """Two captures give one text; a learning rate or a dropout rate does not change the digest."""
+    first, again = (capture(Model(net=Net(dropout=d)), make_batch(), [TRAIN]) for d in (0.1, 0.1))
+    other = capture(Model(net=Net(dropout=0.2)), make_batch(), [TRAIN])
+    assert first.to_json() == again.to_json()
+    assert Program.from_json(first.to_json()) == first
+    assert first.digest() == other.digest()
+    assert first.to_json() != other.to_json()
+
+
+def test_forward_operations_carry_the_users_line():
+    """Each product of the forward pass names the line of the model that it is from, with and without autocast."""
+    wanted = line_of("logits = self.last(", str(Path(__file__).parent / "small_models.py"))
+    for mixed in (False, True):
+        params = make_params()
+        params["model"]["mixed_precision"] = mixed
+        graph = capture(Model(params), make_batch(), [TRAIN]).graphs[TRAIN]
+        assert {node.source for node in graph.nodes if node.op == "aten.addmm.default"} == {wanted}
+
+
+def test_the_models_mode_is_left_as_it_was():
+    """Capturing an evaluation does not put a model in training out of it."""
+    model = Model()
+    model.train()
+    capture(model, make_batch(), [Entry(EVALUATE, 2)])
+    assert (model.mode, model.model.training) == ("train", True)
+
+
+class Tied(Net):
+    """Two names for one weight, a frozen parameter and a constant buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.twin = self.first
+        self.frozen = nn.Parameter(torch.ones(FEATURES), requires_grad=False)
+        self.register_buffer("scale", torch.tensor([2.0]))
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Uses everything."""
+        hidden = self.first(inputs * self.frozen) + self.twin(inputs) * self.scale + torch.tensor(0.5)
+        return functional.cross_entropy(self.last(hidden), labels)
+
+
+def test_tied_weights_appear_once_and_constants_are_not_trained():
+    """A weight with two names is one parameter with one gradient; frozen parameters and buffers have none."""
+    model, batch = Model(net=Tied()), make_batch()
+    program = capture(model, batch, [TRAIN])
+    names = {p.tensor.name: p.trained for p in program.parameters}
+    assert names == {
+        "frozen": False,
+        "first.weight": True,
+        "first.bias": True,
+        "last.weight": True,
+        "last.bias": True,
+        "scale": False,
+    }
+    assert initial_weights(model).keys() == names.keys()
+    found = TorchExecutor(program, initial_weights(model)).gradients([t.numpy() for t in batch], seed=0, step=0, replica=0)
+    loss = model(tuple(map(arrived, batch)))
+    trained = [p for p in model.model.parameters() if p.requires_grad]
+    for got, wanted in zip(found.tensors, torch.autograd.grad(loss, trained), strict=True):
+        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
+
+
+class Sorting(Net):
+    """Uses an operation that the wafer has no kernel for."""
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Multiplies by an inverse."""
+        inverse = torch.linalg.inv(self.last.weight @ self.last.weight.T + torch.eye(CLASSES))  # no kernel
+        return functional.cross_entropy(self.last(functional.relu(self.first(inputs))) @ inverse, labels)
+
+
+class Deciding(Net):
+    """Decides by the values of its data."""
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Branches."""
+        if inputs.sum() > 0:  # the data decides
+            inputs = inputs * 2
+        return super().forward(inputs, labels)
+
+
+class Mistaken(Net):
+    """Has a mistake in a shape."""
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Fails."""
+        return super().forward(inputs[:, 1:] @ self.first.weight, labels)  # wrong shape
+
+
+class Whole(Net):
+    """Gives no scalar."""
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Gives logits."""
+        return self.last(self.first(inputs))
+
+
+class Idle(Net):
+    """Has a layer that nothing uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spare = nn.Linear(3, 3)
+
+
+class Cut(Net):
+    """Cuts the way back to its first layer."""
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Detaches."""
+        return functional.cross_entropy(self.last(self.first(inputs).detach()), labels)
+
+
+class Holding(Net):
+    """Holds a tensor that is neither parameter nor buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights_of_mine = torch.ones(FEATURES)
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Uses it."""
+        return super().forward(inputs * self.weights_of_mine, labels)
+
+
+class Counting(nn.Module):
+    """Changes its buffers while it trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(FEATURES)
+        self.last = nn.Linear(FEATURES, CLASSES)
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Normalises by the batch."""
+        return functional.cross_entropy(self.last(self.norm(inputs)), labels)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_an_operation_without_a_kernel_names_the_users_line(mixed):
+    """What the wafer cannot run is refused before anything runs, by name and line."""
+    params = make_params()
+    params["model"]["mixed_precision"] = mixed
+    with pytest.raises(Refused) as caught:
+        capture(Model(params, Sorting()), make_batch(), [TRAIN])
+    assert "aten.linalg_inv_ex" in caught.value.what
+    assert line_of("# no kernel") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("net", "error", "message", "line"),
+    [
+        (Deciding, InvalidInput, "decides by the values of its data", "# the data decides"),
+        (Mistaken, InvalidInput, "cannot be captured", "# wrong shape"),
+        (Whole, InvalidInput, "a tensor of shape (6, 5)", ""),
+        (Idle, InvalidInput, "does not depend on spare.weight, spare.bias", ""),
+        (Cut, InvalidInput, "no gradient comes back", ""),
+        (Holding, InvalidInput, "weights_of_mine", ""),
+        (Counting, Refused, "norm.running_mean", ""),
+    ],
+)
+def test_models_that_cannot_be_captured_say_why(net, error, message, line):
+    """Each kind of trouble has its own words, and the user's line where there is one."""
+    with pytest.raises(error) as caught:
+        capture(Model(net=net()), make_batch(), [TRAIN])
+    assert message in caught.value.what
+    assert caught.value.where == line_of(line) if line else caught.value.fix
+
+
+def test_a_model_with_running_statistics_can_be_evaluated():
+    """In evaluation mode batch norm changes nothing, so it is captured."""
+    model = Model(net=Counting())
+    program = capture(model, make_batch(), [Entry(EVALUATE, 6)])
+    assert {p.tensor.name for p in program.parameters if not p.trained} >= {"norm.running_mean", "norm.running_var"}
+
+
+def test_weights_in_half_precision_are_refused():
+    """A model that was cast to half precision is told to use mixed precision."""
+    with pytest.raises(InvalidInput, match="float16 weights"):
+        capture(Model(net=Net().half()), make_batch(), [TRAIN])
+
+
+@pytest.mark.parametrize("batch", [(torch.ones(()), torch.ones(3)), (["a", "b"], torch.ones(2)), (torch.ones(0, 3),)])
+def test_a_batch_must_be_of_tensors_with_samples(batch):
+    """Scalars, texts and empty tensors are no batch."""
+    with pytest.raises(InvalidInput, match="samples along the first axis"):
+        capture(Model(), batch, [TRAIN])
