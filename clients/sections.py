@@ -26,8 +26,7 @@ class RunConfig(BaseModel):
     """The `runconfig` section: where, how long and how a job runs. Steps are weight updates.
 
     checkpoint_steps: 0 saves at the end only. keep_checkpoint_max: 0 keeps all. drain_rate: samples per second that
-    fabric_mode drain consumes, 0 for as fast as they come. input_timeout: seconds that a step waits for its input, 0
-    for the service's own choice.
+    fabric_mode drain consumes, 0 for as fast as they come. input_timeout: seconds that a step waits for its input.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -63,8 +62,6 @@ class RunConfig(BaseModel):
     fabric_mode: Literal["compute", "drain", "synthetic"] = "compute"
     drain_rate: Annotated[float, Field(ge=0, strict=False)] = 0.0
     input_timeout: Annotated[float, Field(gt=0, strict=False)] = 300.0
-    drain_rate: Annotated[float, Field(ge=0)] = 0.0
-    input_timeout: Annotated[float, Field(ge=0)] = 0.0
     logging: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     streamer_logging: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 

@@ -14,6 +14,7 @@ from wire.errors import Fault, InvalidInput
 
 _MIXER = 0x9E3779B97F4A7C15
 _SEEDS = 2**63
+_END = object()
 
 
 def feed(loader: Iterable[Any], start: int, seed: int) -> Iterator[Any]:
@@ -23,9 +24,8 @@ def feed(loader: Iterable[Any], start: int, seed: int) -> Iterator[Any]:
     draws from torch's random numbers, in the loader or in the model, is a function of (seed, step). Raises
     InvalidInput for a loader that gives nothing or raises.
     """
-    batches = loader.stream(start, seed) if isinstance(loader, RecipeLoader) else _walk(loader, start, seed)
-    for step in range(start, _SEEDS):
-        torch.manual_seed(seed_of(seed, step))
+    batches = _stream(loader, start, seed) if isinstance(loader, RecipeLoader) else _walk(loader, start, seed)
+    while True:
         with loader_errors():
             batch = next(batches)
         yield batch
@@ -59,19 +59,28 @@ def loader_errors() -> Iterator[None]:
         raise InvalidInput(what, where=user_line_of(error), fix="mend the dataset or its collate_fn") from error
 
 
+def _stream(loader: RecipeLoader, start: int, seed: int) -> Iterator[Any]:
+    for step, batch in enumerate(loader.stream(start, seed), start):
+        torch.manual_seed(seed_of(seed, step))
+        yield batch
+
+
 def _walk(loader: Iterable[Any], start: int, seed: int) -> Iterator[Any]:
+    """Batches that were used before are drawn again, each as it was: a sampler draws its seed with the first one."""
     length = steps_in_epoch(loader)
-    epoch, skip = divmod(start, length) if length else (0, start)
+    step = start - start % length if length else 0
     while True:
-        state = torch.get_rng_state()
-        torch.manual_seed(seed_of(seed, epoch, 1))  # what a sampler draws, it draws here
+        epoch_start = step
+        torch.manual_seed(seed_of(seed, step))
         batches = iter(loader)
-        torch.set_rng_state(state)
-        given = 0
-        for batch in batches:
-            given += 1
-            if given > skip:
+        while (batch := _drawn(batches, seed, step)) is not _END:
+            if step >= start:
                 yield batch
-        if not given:
+            step += 1
+        if step == epoch_start:
             raise InvalidInput("the data loader gives no batch", fix="look at batch_size, drop_last_batch and the data")
-        epoch, skip = epoch + 1, max(0, skip - given)
+
+
+def _drawn(batches: Iterator[Any], seed: int, step: int) -> Any:
+    torch.manual_seed(seed_of(seed, step))
+    return next(batches, _END)

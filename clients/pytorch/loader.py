@@ -59,7 +59,7 @@ class RecipeLoader:
 
     @cached_property
     def _batch_type(self) -> Any:
-        return namedtuple("Batch", [field.name for field in self._fields], rename=True)  # noqa: PYI024 - names are data
+        return namedtuple("Batch", [field.name for field in self._fields], rename=True)
 
     def _plan(self, epochs: int | None) -> StreamPlan:
         plan = self._input.plan(self._settings(0, epochs))

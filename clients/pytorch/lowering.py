@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.export.graph_signature import InputKind
@@ -120,8 +120,9 @@ class _Lowering:
         if not any(user.target is operator.getitem for user in node.users):
             self._numbers[node] = self._fresh()
             return (self._numbers[node],)
-        picked = {user.args[1]: user for user in node.users if user in self._live}
-        numbers: list[int | None] = [None] * max(len(target._schema.returns), max(picked, default=-1) + 1)
+        picked = {cast("int", user.args[1]): user for user in node.users if user in self._live}
+        count = max(len(target._schema.returns), max(picked, default=-1) + 1)
+        numbers: list[int | None] = [None for _ in range(count)]
         for position, user in picked.items():
             numbers[position] = self._numbers[user] = self._fresh()
         return tuple(numbers)

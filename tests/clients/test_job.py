@@ -34,7 +34,14 @@ def test_a_function_of_a_script_is_named_by_file(tmp_path, monkeypatch):
     assert reference == f"{tmp_path}/lonely_data.py:get_train_dataloader"
 
 
-@pytest.mark.parametrize("function", [lambda params: params, functools.partial(print), (lambda: lambda p: p)()])
+def closure():
+    def inner(params):
+        return params
+
+    return inner
+
+
+@pytest.mark.parametrize("function", [lambda params: params, functools.partial(print), closure()])
 def test_what_no_module_names_cannot_be_sent(function):
     """Lambdas, closures and partials are refused, with the place where they were made."""
     with pytest.raises(InvalidInput, match="workers cannot load"):

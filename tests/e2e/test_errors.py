@@ -120,7 +120,7 @@ def test_a_nan_loss_stops_the_run_and_keeps_the_last_good_checkpoint(service: Se
     """A loss that is not finite is not applied, and the checkpoint before it stays."""
     folder = project.write(tmp_path / "p")
     text = (folder / "params.yaml").read_text()
-    text = text.replace("learning_rate: 0.1", "learning_rate: 1.0e30").replace("checkpoint_steps: 10", "checkpoint_steps: 1")
+    text = text.replace("learning_rate: 0.1", "learning_rate: 3.0e38").replace("checkpoint_steps: 10", "checkpoint_steps: 1")
     (folder / "params.yaml").write_text(text)
     done = service.run("--model_dir", str(tmp_path / "m"), cwd=folder, params="params.yaml")
     assert_screen(done, "loss of step", "nan|inf", "last good checkpoint")

@@ -1,4 +1,4 @@
-"""MNIST as recipes: which columns, and how a pixel becomes a number. The wafer's workers read them without this file."""
+"""MNIST as recipes: which columns, and how a pixel becomes a number. Workers read them without this file."""
 
 from typing import Any
 

@@ -42,7 +42,6 @@ class Model(PyTorchBaseModel):
     """Calls its net with the fields of a batch, whatever its structure."""
 
     def __init__(self, params: dict[str, Any] | None = None, net: nn.Module | None = None) -> None:
-        torch.manual_seed(3)
         super().__init__(params or make_params(), net or Net())
 
     def __call__(self, data: Any) -> torch.Tensor:

@@ -59,7 +59,9 @@ def test_the_program_computes_what_the_model_computes(net, mixed, tolerance):
     params["model"]["mixed_precision"] = mixed
     model, batch = Model(params, net()), make_batch()
     program = capture(model, batch, [TRAIN])
-    found = TorchExecutor(program, initial_weights(model)).gradients([t.numpy() for t in batch], seed=0, step=0, replica=0)
+    found = TorchExecutor(program, initial_weights(model)).gradients(
+        [t.numpy() for t in batch], seed=0, step=0, replica=0
+    )
     loss, gradients = eager(model, batch)
     assert found.loss == pytest.approx(loss, abs=tolerance)
     for got, wanted in zip(found.tensors, gradients, strict=True):
@@ -169,7 +171,9 @@ def test_tied_weights_appear_once_and_constants_are_not_trained():
         "scale": False,
     }
     assert initial_weights(model).keys() == names.keys()
-    found = TorchExecutor(program, initial_weights(model)).gradients([t.numpy() for t in batch], seed=0, step=0, replica=0)
+    found = TorchExecutor(program, initial_weights(model)).gradients(
+        [t.numpy() for t in batch], seed=0, step=0, replica=0
+    )
     loss = model(tuple(map(arrived, batch)))
     trained = [p for p in model.model.parameters() if p.requires_grad]
     for got, wanted in zip(found.tensors, torch.autograd.grad(loss, trained), strict=True):

@@ -40,8 +40,9 @@ def shuffled() -> DataLoader:
 
 
 def train(folder: Path, net: Net | None = None, loader: Any = None, **config: Any) -> Model:
+    torch.manual_seed(3)
     model = Model(make_params(), net or Net(dropout=0.2))
-    cpu_loop.train(model, loader or shuffled(), make_job(folder, **config), CPU)
+    cpu_loop.train(model, shuffled() if loader is None else loader, make_job(folder, **config), CPU)
     return model
 
 

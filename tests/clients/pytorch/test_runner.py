@@ -19,7 +19,13 @@ SMALL = ["model.hidden_sizes", "[16]", "train_input.batch_size", "32"]
 def start(*words: str, folder: Path = PROJECT, script: Path = PROJECT / "run.py") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONWARNINGS": "error", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, str(script), *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, str(script), *words],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
