@@ -19,6 +19,21 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("grpcio", "numpy", "pyarrow", "torch")
 
 
+def machine() -> dict[str, str]:
+    """Hardware and versions."""
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.processor(),
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = {name: version(name) for name in PACKAGES}
+    return {
+        "cpu": f"{os.cpu_count()} x {model}",
+        "memory": f"{memory:.0f} GiB",
+        "python": platform.python_version(),
+    } | versions
+
+
 @dataclass(frozen=True)
 class Figure:
     """One figure over several runs. target: what it must reach ("" where nothing is asked)."""
@@ -43,18 +58,7 @@ class Result:
     figures: Sequence[Figure]
     notes: str = ""
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    machine: Mapping[str, str] = field(default_factory=lambda: machine())
-
-
-def machine() -> dict[str, str]:
-    """Hardware and versions."""
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.processor(),
-    )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    versions = {name: version(name) for name in PACKAGES}
-    return {"cpu": f"{os.cpu_count()} x {model}", "memory": f"{memory:.0f} GiB", "python": platform.python_version()} | versions
+    machine: Mapping[str, str] = field(default_factory=machine)
 
 
 def publish(result: Result) -> None:

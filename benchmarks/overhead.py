@@ -6,7 +6,6 @@ its rate is the limit: no input work at all.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -16,12 +15,12 @@ import numpy as np
 from benchmarks.measure import Figure, Result
 from benchmarks.service import coordinator, train
 from clients import params as params_files
-from clients.pytorch.loader import RecipeLoader
+from clients.fc_mnist.pytorch.data import get_train_dataloader
 from wafer_sim import checkpoints
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.executables import read_executable
 from wafer_sim.meter import Meter
-from wafer_sim.replicas import Replicas
+from wafer_sim.replicas import Replicas, threads_of
 from wafer_sim.runtime.torch_executor import TorchExecutor
 
 RUNS = 5
@@ -58,8 +57,8 @@ def from_memory(model_dir: Path, steps: int) -> float:
     params = params_files.load(model_dir / "train" / "params_train.yaml")
     optimizer = OptimizerSpec.from_params(params["optimizer"])
     initial = checkpoints.read(model_dir / "checkpoint_0")
-    executor = TorchExecutor(program, initial.weights, optimizer, threads=os.cpu_count() or 1)
-    batches = landed_batches(params["train_input"], [tensor.dtype for tensor in program.inputs])
+    executor = TorchExecutor(program, initial.state.weights, optimizer, threads=threads_of(1))
+    batches = landed_batches(params, [tensor.dtype for tensor in program.inputs])
     with Replicas(executor, 1) as replicas:
         meter = Meter(time.perf_counter())
         for step in range(steps):
@@ -69,11 +68,10 @@ def from_memory(model_dir: Path, steps: int) -> float:
     return meter.reading().rate
 
 
-def landed_batches(section: dict[str, object], dtypes: list[str]) -> list[list[np.ndarray]]:
+def landed_batches(params: dict[str, object], dtypes: list[str]) -> list[list[np.ndarray]]:
     """Sixty-four batches as a replica takes them, each in memory of its own."""
-    loader = RecipeLoader(section, "train_input", training=True)
     batches: list[list[np.ndarray]] = []
-    for batch in loader:
+    for batch in get_train_dataloader(params):
         batches.append([np.ascontiguousarray(t.numpy(), dtype=d) for t, d in zip(batch, dtypes, strict=True)])
         if len(batches) == 64:
             break

@@ -115,19 +115,18 @@ def train_plan(source: LoaderInput, config: RunConfig, replicas: int) -> run_pb2
             where="train_input.batch_size",
             fix="lower it",
         )
-    return _plan(source, config, replicas, steps, drop_remainder=True)
+    return _plan(source, config, run_pb2.DataPlan(replicas=replicas, drop_remainder=True), steps)
 
 
 def eval_plan(source: LoaderInput, config: RunConfig) -> run_pb2.DataPlan:
     """The data plan of an evaluation: the whole set once, the last partial batch included unless it is dropped."""
     steps = None if source.rows is None else -(-source.rows // source.batch_size)
-    return _plan(source, config, 1, steps, epochs=1, drop_remainder=source.drop_last)
+    return _plan(source, config, run_pb2.DataPlan(replicas=1, epochs=1, drop_remainder=source.drop_last), steps)
 
 
-def _plan(source: LoaderInput, config: RunConfig, replicas: int, steps: int | None, **of_mode: int) -> run_pb2.DataPlan:
-    return run_pb2.DataPlan(
-        streams=streams_of(config, replicas, steps),
-        replicas=replicas,
+def _plan(source: LoaderInput, config: RunConfig, of_mode: run_pb2.DataPlan, steps: int | None) -> run_pb2.DataPlan:
+    plan = run_pb2.DataPlan(
+        streams=streams_of(config, of_mode.replicas, steps),
         batch_size=source.batch_size,
         seed=config.seed if source.seed is None else source.seed,
         shuffle=source.shuffle,
@@ -135,8 +134,9 @@ def _plan(source: LoaderInput, config: RunConfig, replicas: int, steps: int | No
         element_spec=spec_to_bytes(source.spec),
         recipe=source.recipe,
         rows=source.rows or 0,
-        **of_mode,
     )
+    plan.MergeFrom(of_mode)
+    return plan
 
 
 def streams_of(config: RunConfig, replicas: int, steps: int | None) -> int:

@@ -58,13 +58,13 @@ class _LocalWorker:
             self._process.stdin.close()
 
     def end(self) -> None:
-        for stop in (lambda: None, self._process.terminate, self._process.kill):
-            stop()
+        for harder in (self._process.terminate, self._process.kill):
             try:
                 self._process.wait(GRACE_SECONDS)
                 break
             except subprocess.TimeoutExpired:
-                continue
+                harder()
+        self._process.wait(GRACE_SECONDS)
         self._reader.join(GRACE_SECONDS)
 
     def trouble(self) -> str:

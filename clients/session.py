@@ -66,12 +66,14 @@ class Session:
         """Send a program's JSON; the service checks it again and keeps it."""
         data = program.encode()
         chunks = (run_pb2.CompileRequest(program=data[i : i + CHUNK_BYTES]) for i in range(0, len(data), CHUNK_BYTES))
-        return self._ask(lambda: self._runs.Compile(chunks, timeout=CALL_SECONDS))
+        reply: run_pb2.CompileReply = self._ask(lambda: self._runs.Compile(chunks, timeout=CALL_SECONDS))
+        return reply
 
     def submit(self, spec: run_pb2.RunSpec) -> str:
         """Put a run in the queue: its id."""
         request = run_pb2.SubmitRequest(spec=spec)
-        return self._ask(lambda: self._runs.Submit(request, timeout=CALL_SECONDS)).run_id
+        reply: run_pb2.SubmitReply = self._ask(lambda: self._runs.Submit(request, timeout=CALL_SECONDS))
+        return reply.run_id
 
     def follow(self, run_id: str) -> Iterator[run_pb2.RunEvent]:
         """Every event of a run until it has ended."""

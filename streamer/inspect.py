@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -131,7 +130,6 @@ def _bytes(batch: Batch) -> int:
 def _is_code(source: str) -> bool:
     place, colon, name = source.rpartition(":")
     return source.endswith(".py") or bool(colon and name.isidentifier() and "/" not in name and "*" not in place)
-
 
 
 def _guess(source: str) -> str:

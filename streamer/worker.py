@@ -108,9 +108,12 @@ class Worker:
             request.shard = self._options.shard
         log.info("connecting to the coordinator at %s", self._address)
         try:
-            return self._coordinator.Register(request, timeout=COORDINATOR_PATIENCE, wait_for_ready=True)
+            reply: coordinator_pb2.RegisterReply = self._coordinator.Register(
+                request, timeout=COORDINATOR_PATIENCE, wait_for_ready=True
+            )
         except grpc.RpcError as error:
             raise self._unreachable(error) from error
+        return reply
 
     def _unreachable(self, error: grpc.RpcError) -> Fault:
         fault = raised(error, self._address)

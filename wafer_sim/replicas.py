@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -17,6 +18,11 @@ from wafer_sim.runtime.protocol import Executor, Gradients
 from wire.errors import Fault
 
 Batch = Sequence[npt.NDArray[np.generic]]
+
+
+def threads_of(replicas: int) -> int:
+    """How many threads each replica computes on: all cores but one, which is left to the input, divided among them."""
+    return max(1, ((os.cpu_count() or 1) - 1) // replicas)
 
 
 @dataclass(frozen=True, slots=True)

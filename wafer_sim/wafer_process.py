@@ -76,8 +76,6 @@ class WaferProcess:
             self._run.stop()
 
     def _live(self, spec: run_pb2.RunSpec) -> None:
-        # torch's threads must not spin while workers need the cores (docs/decisions/0005); read when torch is loaded
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         from wafer_sim.run.life import Run
 
         self._board.phase("programming")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-MODEL = '''
+MODEL = """
 import torch
 from clients.pytorch import PyTorchBaseModel
 
@@ -27,9 +27,9 @@ class Model(PyTorchBaseModel):
     def __call__(self, data):
         x, y = data
         return self.model(x, y)
-'''
+"""
 
-TENSORS = '''
+TENSORS = """
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
@@ -46,9 +46,9 @@ def get_train_dataloader(params):
 
 def get_eval_dataloader(params):
     return DataLoader(TensorDataset(*_tensors()), batch_size=params["eval_input"]["batch_size"])
-'''
+"""
 
-MAP_STYLE = '''
+MAP_STYLE = """
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -68,9 +68,9 @@ def get_train_dataloader(params):
 
 def get_eval_dataloader(params):
     return DataLoader(Squares(), batch_size=params["eval_input"]["batch_size"])
-'''
+"""
 
-ITERABLE = '''
+ITERABLE = """
 import random
 
 import torch
@@ -92,7 +92,7 @@ def get_train_dataloader(params):
 
 def get_eval_dataloader(params):
     return DataLoader(Stream(), batch_size=params["eval_input"]["batch_size"])
-'''
+"""
 
 RUN = """
 from clients.pytorch import run

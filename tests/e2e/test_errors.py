@@ -120,7 +120,9 @@ def test_a_nan_loss_stops_the_run_and_keeps_the_last_good_checkpoint(service: Se
     """A loss that is not finite is not applied, and the checkpoint before it stays."""
     folder = project.write(tmp_path / "p")
     text = (folder / "params.yaml").read_text()
-    text = text.replace("learning_rate: 0.1", "learning_rate: 3.0e38").replace("checkpoint_steps: 10", "checkpoint_steps: 1")
+    text = text.replace("learning_rate: 0.1", "learning_rate: 3.0e38").replace(
+        "checkpoint_steps: 10", "checkpoint_steps: 1"
+    )
     (folder / "params.yaml").write_text(text)
     done = service.run("--model_dir", str(tmp_path / "m"), cwd=folder, params="params.yaml")
     assert_screen(done, "loss of step", "nan|inf", "last good checkpoint")
@@ -133,7 +135,9 @@ def test_an_unsupported_operation_names_the_users_line(tmp_path: Path) -> None:
     folder = project.write(tmp_path / "p", model_line="hidden = torch.fft.fft(hidden).real")
     lines = (folder / "model.py").read_text().splitlines()
     number = next(i for i, text in enumerate(lines, 1) if "fft" in text)
-    done = python("run.py", "--params", "params.yaml", "--validate_only", "--model_dir", str(tmp_path / "m"), cwd=folder)
+    done = python(
+        "run.py", "--params", "params.yaml", "--validate_only", "--model_dir", str(tmp_path / "m"), cwd=folder
+    )
     assert_screen(done, f"model.py:{number}", "fft")
 
 
@@ -206,7 +210,11 @@ def test_a_loader_that_raises_names_worker_stream_and_exception(service: Service
 def test_a_lambda_as_data_function_is_refused_with_what_to_do(service: Service, tmp_path: Path) -> None:
     """Workers load a function by name, so one without a name is refused before the run."""
     folder = project.write(tmp_path / "p")
-    text = (folder / "run.py").read_text().replace("run(Model, get_train_dataloader", "run(Model, lambda p: get_train_dataloader(p)")
+    text = (
+        (folder / "run.py")
+        .read_text()
+        .replace("run(Model, get_train_dataloader", "run(Model, lambda p: get_train_dataloader(p)")
+    )
     (folder / "run.py").write_text(text)
     done = service.run("--model_dir", str(tmp_path / "m"), cwd=folder, params="params.yaml")
     assert_screen(done, "def", "workers")
@@ -214,7 +222,9 @@ def test_a_lambda_as_data_function_is_refused_with_what_to_do(service: Service, 
 
 def test_a_second_chief_of_the_same_model_dir_is_refused(service: Service, tmp_path: Path) -> None:
     """Two run.py cannot train into one model_dir at once."""
-    running = service.start("--model_dir", str(tmp_path / "m"), "--max_steps", "100000", "runconfig.checkpoint_steps", "0")
+    running = service.start(
+        "--model_dir", str(tmp_path / "m"), "--max_steps", "100000", "runconfig.checkpoint_steps", "0"
+    )
     wait_until_training(service)
     assert_screen(service.run("--model_dir", str(tmp_path / "m"), "--max_steps", "100000"), "another run.py is chief")
     running.send_signal(signal.SIGINT)
@@ -246,7 +256,7 @@ def test_ctrl_c_is_clean_within_five_seconds_and_resumable(service: Service, tmp
     assert time.monotonic() - begun < 5
     assert running.returncode == 130, err
     assert "Traceback" not in err
-    gone, alive = psutil.wait_procs([*children, *wafers], timeout=5)
+    _, alive = psutil.wait_procs([*children, *wafers], timeout=5)
     assert not alive, [p.cmdline() for p in alive]
     steps = sorted(int(p.name.split("_")[1]) for p in (tmp_path / "m").glob("checkpoint_*"))
     assert steps[-1] > 0

@@ -86,7 +86,9 @@ def test_workers_that_come_go_and_are_killed_do_not_change_the_bits(service: Ser
 
 def test_a_second_job_waits_and_is_told_its_place(service: Service, tmp_path: Path) -> None:
     """One wafer runs one job; the next one is queued, says how many are ahead, and runs when its turn comes."""
-    first = service.start("--model_dir", str(tmp_path / "a"), "--max_steps", "100000", "runconfig.checkpoint_steps", "0")
+    first = service.start(
+        "--model_dir", str(tmp_path / "a"), "--max_steps", "100000", "runconfig.checkpoint_steps", "0"
+    )
     for _ in poll():
         runs = service.status().get("runs", [])
         if runs and runs[-1]["state"] == "running":

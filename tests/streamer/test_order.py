@@ -1,6 +1,5 @@
 """The keyed permutation: a permutation, a fair shuffle, quick, and the same everywhere."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.executables import kept
 from wafer_sim.ingest.servicer import IngestServicer
 from wafer_sim.ledger import StreamPosition
+from wafer_sim.replicas import threads_of
 from wafer_sim.run.board import Board
 from wafer_sim.run.evaluate import Evaluation
 from wafer_sim.run.feed import Feed
@@ -88,7 +88,7 @@ def _starting_point(spec: run_pb2.RunSpec) -> Checkpoint:
 
 def _executor(program: Program, spec: run_pb2.RunSpec, checkpoint: Checkpoint) -> TorchExecutor:
     optimizer = OptimizerSpec.model_validate_json(spec.optimizer) if spec.optimizer else None
-    threads = max(1, (os.cpu_count() or 1) // spec.data.replicas)
+    threads = threads_of(spec.data.replicas)
     executor = TorchExecutor(program, checkpoint.state.weights, optimizer, threads=threads)
     if not spec.fresh_start:
         executor.load(checkpoint.state)
