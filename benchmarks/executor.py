@@ -32,7 +32,7 @@ OPTIMIZER = {"optimizer_type": "adam", "learning_rate": 1e-3}
 def measure() -> Result:
     """Alternating rounds in float32 and in mixed precision."""
     figures = [figure for mixed in (False, True) for figure in _precision(mixed)]
-    notes = f"{STEPS} steps of {BATCH} a round, {os.cpu_count()} threads, one warm-up round. Ratio: ours / eager, lower is better."
+    notes = f"{STEPS} steps of {BATCH} a round, {os.cpu_count()} threads, one warm-up. A low ratio is good."
     return Result("executor", "python -m benchmarks executor", figures, notes)
 
 
@@ -59,7 +59,7 @@ def _precision(mixed: bool) -> list[Figure]:
 def _eager(
     model: MNISTModel, spec: OptimizerSpec, image: torch.Tensor, label: torch.Tensor, mixed: bool
 ) -> Callable[[int], object]:
-    named = {name: p for name, p in model.model.named_parameters()}
+    named = dict(model.model.named_parameters())
     optimizer = Optimizer(spec, named)
     model.train()
 
