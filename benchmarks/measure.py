@@ -70,7 +70,8 @@ def publish(result: Result) -> None:
         met = {True: " met", False: " MISSED", None: ""}[figure.met]
         spread = (f"{value:,.4g} {figure.unit}" for value in (figure.median, min(figure.values), max(figure.values)))
         table.add_row(figure.name, *spread, str(len(figure.values)), figure.target + met)
-    Console().print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=120)).print(table)
     if result.notes:
         print(result.notes)
     RESULTS.mkdir(exist_ok=True)

@@ -6,11 +6,12 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-NUMBERS = (
+Number = Literal[
     "bool",
     "uint8",
     "uint16",
@@ -23,7 +24,10 @@ NUMBERS = (
     "float16",
     "float32",
     "float64",
-)
+]
+"""The numbers that can travel, by numpy's names."""
+
+NUMBERS: tuple[str, ...] = get_args(Number)
 STRING = "string"
 MAX_SIZE = 2**31 - 1
 
