@@ -14,6 +14,7 @@ from wire.admission import TOKEN_VARIABLE, Admit, Introduce
 from wire.errors import Exhausted, InvalidInput, Refused
 
 DEFAULT_PORT = 9000
+ANYWHERE = ("0.0.0.0", "::", "[::]")  # noqa: S104 - compared with, not bound to
 MAX_MESSAGE_BYTES = 256 * 2**20
 CA_VARIABLE = "WAFER_SIM_CA"
 
@@ -57,6 +58,15 @@ def address_of(text: str) -> str:
     if not host or not port.isdecimal() or not 0 <= int(port) < 2**16:
         raise InvalidInput(f"{text!r} is no address", fix="write HOST or HOST:PORT")
     return f"{host}:{port}"
+
+
+def seen_from(address: str, through: str) -> str:
+    """Where a service that listens on all interfaces is reached: at the host of `through`, a neighbour of it.
+
+    Any other address is as good as it is. Both are "host:port".
+    """
+    host, _, port = address.rpartition(":")
+    return f"{through.rpartition(':')[0]}:{port}" if host in ANYWHERE else address
 
 
 def is_loopback(host: str) -> bool:

@@ -22,12 +22,11 @@ from wafer_sim.service.runs_servicer import RunsServicer
 from wafer_sim.service.supervisor import WAFER_PROGRAM, Supervisor
 from wafer_sim.service.wafer_servicer import WaferServicer
 from wire.admission import TOKEN_VARIABLE
-from wire.channel import CA_VARIABLE, Security, serve
+from wire.channel import CA_VARIABLE, Security, is_loopback, seen_from, serve
 from wire.errors import Exhausted
 from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2, run_pb2_grpc
 
 _log = logging.getLogger("wafer_sim")
-_ANYWHERE = ("0.0.0.0", "::", "[::]")  # noqa: S104 - compared with, not bound to
 _SPARE_THREADS = 112
 _GOODBYE_SECONDS = 0.5
 
@@ -53,8 +52,9 @@ class Service:
         threads = settings.limits.workers + _SPARE_THREADS
         self._server, port = serve(settings.host, settings.port, settings.security, threads)
         self.address = f"{settings.host}:{port}"
-        near = f"localhost:{port}" if settings.host in _ANYWHERE else self.address
-        supervisor = Supervisor(near, executables, _environment(settings.security), settings.wafer_program)
+        near = seen_from(self.address, "localhost:0")
+        program = (*settings.wafer_program, *_listening(settings))
+        supervisor = Supervisor(near, executables, _environment(settings.security), program)
         self.hub = Hub(supervisor, settings.limits)
         self._health = health.HealthServicer()
         _add_services(self._server, self.hub, executables, self._health)
@@ -94,6 +94,15 @@ def _add_services(server: grpc.Server, hub: Hub, executables: Path, health_servi
     files = (coordinator_pb2.DESCRIPTOR, run_pb2.DESCRIPTOR)
     names = [service.full_name for file in files for service in file.services_by_name.values()]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+
+
+def _listening(settings: Settings) -> tuple[str, ...]:
+    """Options that make a wafer process take pushes where, and as safely as, the coordinator takes calls."""
+    security = settings.security
+    listen = () if is_loopback(settings.host) else ("--listen", settings.host)
+    if security.certificate is None or security.key is None:
+        return listen
+    return (*listen, "--tls-cert", str(security.certificate), "--tls-key", str(security.key))
 
 
 def _environment(security: Security) -> dict[str, str]:
