@@ -94,6 +94,22 @@ def status(*, coordinator: str = "localhost:9000", json: Annotated[bool, _FLAG] 
     show(coordinator, as_json=json)
 
 
+@app.command
+def cancel(run: str, *, coordinator: str = "localhost:9000") -> None:
+    """Stop a run after the step in hand, with a checkpoint; one that is queued leaves the queue.
+
+    Parameters
+    ----------
+    run
+        Its id, as `wafer_sim status` shows it.
+    coordinator
+        HOST or HOST:PORT.
+    """
+    from wafer_sim.service.screen import cancel_run
+
+    cancel_run(coordinator, run)
+
+
 @app.meta.default
 def _launch(
     *tokens: Annotated[str, cyclopts.Parameter(show=False, allow_leading_hyphen=True)],

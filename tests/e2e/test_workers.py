@@ -104,6 +104,26 @@ def test_a_second_job_waits_and_is_told_its_place(service: Service, tmp_path: Pa
     assert "in the queue: 1 job ahead" in out + err
 
 
+def test_a_run_whose_chief_was_killed_can_be_cancelled_by_hand(service: Service, tmp_path: Path) -> None:
+    """`wafer_sim cancel` stops a run that nobody follows any more, with a checkpoint to go on from."""
+    options = ("--model_dir", str(tmp_path / "m"), "runconfig.checkpoint_steps", "0")
+    chief = service.start(*options, "--max_steps", "100000")
+    for _ in poll():
+        runs = service.status().get("runs", [])
+        if runs and int(runs[-1].get("progress", {}).get("step", 0)) > 0:
+            break
+    chief.kill()
+    cancel = [BIN / "wafer_sim", "cancel", runs[-1]["run_id"], "--coordinator", service.address]
+    subprocess.run(cancel, check=True, capture_output=True, timeout=30)
+    for _ in poll():
+        if service.status()["runs"][-1]["state"] == "finished":
+            break
+    step = max(int(p.name.split("_")[1]) for p in (tmp_path / "m").glob("checkpoint_*"))
+    assert step > 0
+    done = service.run(*options, "--max_steps", str(step + 5))
+    assert done.code == 0, done.said
+
+
 def test_data_root_bounds_what_a_recipe_may_read(service: Service, tmp_path: Path) -> None:
     """A worker with --data-root refuses a recipe that points outside of it, and the run says which worker refused."""
     service.worker("--data-root", str(tmp_path))

@@ -1,4 +1,4 @@
-"""`wafer_sim status`: the state of a coordinator, for people and for programs."""
+"""`wafer_sim status` and `wafer_sim cancel`: a coordinator seen and steered by people and programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from wire.channel import Security, address_of, connect
 from wire.status import raised
-from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2
+from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2, run_pb2_grpc
 
 _ANSWER_SECONDS = 5.0
 _MODES = {run_pb2.MODE_TRAIN: "train", run_pb2.MODE_EVAL: "eval"}
@@ -37,6 +37,17 @@ def ask(address: str) -> coordinator_pb2.StatusReply:
         except grpc.RpcError as error:
             raise raised(error, address) from error
     return reply
+
+
+def cancel_run(coordinator: str, run_id: str) -> None:
+    """Ask the coordinator to stop a run. Raises NotFound for one that it does not know, Unreachable, Refused."""
+    address = address_of(coordinator)
+    with connect(address, Security.from_environment()) as channel:
+        try:
+            run_pb2_grpc.RunsStub(channel).Cancel(run_pb2.CancelRequest(run_id=run_id), timeout=_ANSWER_SECONDS)
+        except grpc.RpcError as error:
+            raise raised(error, address) from error
+    sys.stdout.write(f"{run_id} stops after the step in hand\n")
 
 
 def screen(reply: coordinator_pb2.StatusReply) -> RenderableType:
