@@ -69,8 +69,13 @@ def _refuse_unknown_flags(parser: argparse.ArgumentParser, rest: list[str]) -> N
     for word in rest:
         name = word.partition("=")[0]
         if name.startswith("-") and "." not in name and not name[1:2].isdecimal():
-            fix = nearest(name, known)
+            fix = _key_or_flag(name, known)
             raise InvalidInput(f"there is no flag {name}", where="command line", fix=fix)
+
+
+def _key_or_flag(name: str, known: list[str]) -> str:
+    key = name.lstrip("-")
+    return f"it is a key: write runconfig.{key} VALUE" if key in RunConfig.model_fields else nearest(name, known)
 
 
 def _parser(parents: list[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -78,12 +83,23 @@ def _parser(parents: list[argparse.ArgumentParser]) -> argparse.ArgumentParser:
         prog="run.py",
         parents=parents,
         allow_abbrev=False,
-        description="Train or evaluate a model on the wafer (--cs_ip), or in plain PyTorch on the CPU or GPU.",
-        epilog="Any key of the params file can follow: model.mixed_precision False, --runconfig.log_steps=10.",
+        usage="python run.py --params FILE [--mode train|eval] [--cs_ip HOST[:PORT]] [option ...] "
+        "[section.key VALUE ...]",
+        description="Train or evaluate a model: on the wafer with --cs_ip, without it in plain PyTorch.",
+        epilog="Any key of the params file can be given too: model.mixed_precision False, --runconfig.log_steps=10. "
+        "An option on the command line goes before the params file. Ctrl-C stops a run with a checkpoint; the same "
+        "command again goes on.",
     )
-    parser.add_argument("-p", "--params", required=True, metavar="FILE", help="the params file (YAML)")
-    parser.add_argument("-m", "--mode", choices=["train", "eval", "train_and_eval"], help="default: train")
-    parser.add_argument("-o", "--model_dir", metavar="DIR", help="where checkpoints and reports go")
+    parser.add_argument("-p", "--params", required=True, metavar="FILE", help="the params file (YAML); always needed")
+    parser.add_argument(
+        "-m",
+        "--mode",
+        choices=["train", "eval", "train_and_eval"],
+        help="default: train; train_and_eval runs off the system only",
+    )
+    parser.add_argument(
+        "-o", "--model_dir", metavar="DIR", help="where checkpoints and reports go; default: model_dir beside run.py"
+    )
     parser.add_argument("--traceback", action="store_true", default=None, help="show the traceback of an error")
     _system_flags(parser)
     _length_flags(parser)
@@ -93,17 +109,44 @@ def _parser(parents: list[argparse.ArgumentParser]) -> argparse.ArgumentParser:
 def _system_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the system")
     only = group.add_mutually_exclusive_group()
-    only.add_argument("--validate_only", action="store_true", default=None, help="check up to the kernels")
-    only.add_argument("--compile_only", action="store_true", default=None, help="compile, do not run")
-    group.add_argument("-cs", "--cs_ip", type=address, metavar="HOST[:PORT]", help="the coordinator; port: 9000")
-    group.add_argument("-cpu", "--cpu", action="store_true", default=None, help="off the system: no GPU")
-    group.add_argument("--multireplica", action="store_true", default=None, help="several replicas share the batch")
-    group.add_argument("--num_replicas", type=int, metavar="N", help="how many, instead of what the wafer chooses")
-    group.add_argument("--num_streams", type=int, metavar="N", help="shards of the input, fixed for a run")
-    group.add_argument("--num_workers", type=int, metavar="N", help="local workers to start; default 2")
+    only.add_argument(
+        "--validate_only",
+        action="store_true",
+        default=None,
+        help="check data, model and kernels; write nothing; needs no system",
+    )
+    only.add_argument(
+        "--compile_only", action="store_true", default=None, help="leave the executable, do not run; needs no system"
+    )
+    group.add_argument(
+        "-cs",
+        "--cs_ip",
+        type=address,
+        metavar="HOST[:PORT]",
+        help="the coordinator of the wafer; port 9000 unless given",
+    )
+    group.add_argument(
+        "-cpu", "--cpu", action="store_true", default=None, help="without --cs_ip: no GPU even where there is one"
+    )
+    group.add_argument(
+        "--multireplica", action="store_true", default=None, help="train with several replicas, which share the batch"
+    )
+    group.add_argument("--num_replicas", type=int, metavar="N", help="how many of them; default 2")
+    group.add_argument(
+        "--num_streams", type=int, metavar="N", help="shards of the input; a run keeps its number; default 4"
+    )
+    group.add_argument("--num_workers", type=int, metavar="N", help="local workers to start; 0: none; default 2")
     group.add_argument("--num_workers_per_csx", type=int, metavar="N", help="the same, as later releases call it")
-    group.add_argument("--execution_strategy", choices=["pipeline", "weight_streaming"], help="default: pipeline")
-    group.add_argument("--fabric_mode", choices=["compute", "drain", "synthetic"], help="default: compute")
+    group.add_argument(
+        "--execution_strategy",
+        choices=["pipeline", "weight_streaming"],
+        help="default: pipeline; weight_streaming is not there yet",
+    )
+    group.add_argument(
+        "--fabric_mode",
+        choices=["compute", "drain", "synthetic"],
+        help="drain, synthetic: measure the input only, the wafer only; default: compute",
+    )
     group.add_argument("-c", "--compile_dir", metavar="DIR", help="where executables go; default: the model_dir")
     group.add_argument("--logging", type=str.upper, metavar="LEVEL", help="DEBUG, INFO, WARNING, ERROR; default INFO")
 

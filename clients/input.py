@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from clients.sections import RunConfig
@@ -73,15 +74,18 @@ class LoaderInput:
         """Full batches in one walk through the data; None where nobody knows."""
         return None if self.rows is None else self.rows // self.batch_size
 
-    def batch_sizes(self, loader: Iterable[Any]) -> list[int]:
-        """The sizes of the batches that an evaluation meets. A sequential loader is walked through once to know."""
+    def batch_sizes(self, loader: Iterable[Any], steps: int | None = None) -> list[int]:
+        """The sizes of the batches that an evaluation meets. A sequential loader is walked through once to know.
+
+        steps: how many batches are evaluated, None for all. Raises InvalidInput where there is none.
+        """
         if self.rows is not None:
             whole, left = divmod(self.rows, self.batch_size)
             sizes = ([self.batch_size] if whole else []) + ([left] if left and not self.drop_last else [])
         else:
             from streamer.structure import flatten
 
-            sizes = sorted(Counter(len(next(iter(flatten(batch).values()))) for batch in loader))
+            sizes = sorted(Counter(len(next(iter(flatten(batch).values()))) for batch in islice(loader, steps)))
         if not sizes:
             raise InvalidInput("the evaluation set has no batch", fix="lower batch_size, or set drop_last_batch: False")
         return sizes

@@ -1,27 +1,50 @@
-"""Local workers of a run without a launcher: spawned with it, gone with it."""
+"""Local workers of a run without a launcher: spawned with it, gone with it, heard when they fail."""
 
 from __future__ import annotations
 
 import collections
+import logging
 import os
+import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-GRACE_SECONDS = 3.0
+from wire.errors import Exhausted
+
+log = logging.getLogger("clients")
+
+LEAVE_SECONDS = 3.0
+TERM_SECONDS = 1.0
 TAIL_LINES = 20
+
+_LINE = re.compile(r"^\S+ \S+ (?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) (?P<text>.*)$")
+_LAST_WORDS = ("error:", "Traceback")
 
 
 class LocalWorkers:
-    """`count` worker processes. They leave when this process does, however it ends: their standard input closes."""
+    """`count` worker processes. They leave when this process does, however it ends: their standard input closes.
 
-    def __init__(self, count: int, coordinator: str, session: str, data: Sequence[str] = ()) -> None:
-        command = [sys.executable, "-m", "streamer.cli", "worker", "--coordinator", coordinator]
-        command += ["--session", session, "--exit-with-parent", *data]
+    data: the worker options that name a user's loader. level: which of their log lines are shown here. One that
+    ends with an error is reported at once, with its last words.
+    """
+
+    def __init__(
+        self, count: int, coordinator: str, session: str, data: Sequence[str] = (), level: str = "ERROR"
+    ) -> None:
+        self._command = [sys.executable, "-m", "streamer.cli", "worker", "--coordinator", coordinator]
+        self._command += ["--session", session, "--exit-with-parent", *data]
+        self._count, self._level = count, logging.getLevelName(level)
+        self._workers: list[_LocalWorker] = []
+
+    def start(self) -> None:
+        """Raises Exhausted where no process can be started."""
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        self._workers = [_LocalWorker(command, environment, number) for number in range(count)]
+        for number in range(self._count):
+            self._workers.append(_LocalWorker(self._command, environment, number, self._level))
 
     def __enter__(self) -> LocalWorkers:
         return self
@@ -29,55 +52,70 @@ class LocalWorkers:
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
             worker.leave()
+        deadline = time.monotonic() + LEAVE_SECONDS
         for worker in self._workers:
-            worker.end()
-
-    def troubles(self) -> list[str]:
-        """What ended badly: for each dead worker its exit code and last lines."""
-        return [trouble for worker in self._workers if (trouble := worker.trouble())]
+            worker.end(deadline)
 
 
 class _LocalWorker:
-    def __init__(self, command: Sequence[str], environment: dict[str, str], number: int) -> None:
-        self._number = number
+    def __init__(self, command: Sequence[str], environment: dict[str, str], number: int, level: int) -> None:
+        self._name = f"local worker {number}"
+        self._level = level
         self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
-        self._process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self._reader = threading.Thread(target=self._keep_tail, daemon=True)
+        self._leaving = False
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Exhausted(f"{self._name} cannot be started: {error.strerror}", fix="lower --num_workers") from error
+        self._reader = threading.Thread(target=self._listen, name=self._name, daemon=True)
         self._reader.start()
 
     def leave(self) -> None:
+        self._leaving = True
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def end(self) -> None:
+    def end(self, deadline: float) -> None:
+        """Gone after the deadline, a term later at the latest."""
+        patience = max(0.0, deadline - time.monotonic())
         for harder in (self._process.terminate, self._process.kill):
             try:
-                self._process.wait(GRACE_SECONDS)
+                self._process.wait(patience)
                 break
             except subprocess.TimeoutExpired:
                 harder()
-        self._process.wait(GRACE_SECONDS)
-        self._reader.join(GRACE_SECONDS)
+                patience = TERM_SECONDS
+        self._process.wait()
+        self._reader.join(TERM_SECONDS)
 
-    def trouble(self) -> str:
-        code = self._process.poll()
-        if not code:
-            return ""
-        lines = "\n    ".join(self._tail)
-        return f"local worker {self._number} ended with exit code {code}:\n    {lines}"
-
-    def _keep_tail(self) -> None:
+    def _listen(self) -> None:
         if self._process.stderr is not None:
-            for line in self._process.stderr:
-                self._tail.append(line.rstrip())
+            with self._process.stderr as lines:
+                for line in lines:
+                    self._hear(line.rstrip())
+        if self._process.wait() and not self._leaving:
+            log.error("%s ended with exit code %d:\n    %s", self._name, self._process.returncode, self._last_words())
+
+    def _hear(self, line: str) -> None:
+        self._tail.append(line)
+        found = _LINE.match(line)
+        if found and (level := logging.getLevelNamesMapping()[found["level"]]) >= self._level:
+            log.log(level, "%s: %s", self._name, found["text"])
+
+    def _last_words(self) -> str:
+        """The error or traceback that it ended with; its last lines where there is none."""
+        lines = list(self._tail)
+        starts = [number for number, line in enumerate(lines) if line.startswith(_LAST_WORDS)]
+        return "\n    ".join(lines[starts[-1] if starts else -3 :])
 
 
 def loader_arguments(reference: str, params: Path) -> list[str]:

@@ -1,9 +1,10 @@
-"""A run as it goes: one moving line on a terminal, plain log lines elsewhere."""
+"""A run as it goes: plain log lines, and on a terminal one moving line below them."""
 
 from __future__ import annotations
 
 import logging
 import math
+import sys
 from types import TracebackType
 
 from rich.console import Console
@@ -15,61 +16,73 @@ from wire.v1 import run_pb2
 log = logging.getLogger("clients")
 
 
+class LogLines(logging.Handler):
+    """Log lines on standard output, whatever that is at the time: a moving line puts its own in place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stdout.write(self.format(record) + "\n")
+            sys.stdout.flush()
+        except Exception:  # noqa: BLE001 - logging says by itself what became of a line
+            self.handleError(record)
+
+
 class ProgressView:
-    """Shows events. `device` names the wafer in the log lines, which have the form that CSoft's have."""
+    """Shows events. `device` names the wafer in the log lines, which have the form that CSoft's have.
+
+    The moving line is on `console`, by default standard error; log lines that go to the same terminal scroll above it.
+    """
 
     def __init__(self, mode: str, device: str, log_steps: int, console: Console | None = None) -> None:
-        self._mode = mode.capitalize()
+        self._mode = mode
         self._device = device
         self._log_steps = max(1, log_steps)
-        self._console = console or Console(stderr=True)
-        self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+        console = console or Console(stderr=True)
+        shared = sys.stdout.isatty()
+        self._live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=shared)
+        self._moving = console.is_terminal
 
     def __enter__(self) -> ProgressView:
-        if self._console.is_terminal:
+        if self._moving:
             self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._console.is_terminal:
+        if self._moving:
             self._live.stop()
 
     def phase(self, text: str) -> None:
-        self._say(text)
+        log.info("%s", text[:1].upper() + text[1:])
 
     def queued(self, place: int) -> None:
-        self._say(f"in the queue: {place} job{'s' if place != 1 else ''} ahead")
+        log.info("In the queue: %d job%s ahead", place, "s" if place != 1 else "")
 
     def saved(self, step: int) -> None:
-        self._say(f"Saved checkpoint at global step: {step}")
+        log.info("Saved checkpoint at global step: %d", step)
 
     def progress(self, progress: run_pb2.Progress) -> None:
-        if self._console.is_terminal:
-            self._live.update(Text(_line(progress), no_wrap=True, overflow="ellipsis"))
         if progress.step % self._log_steps == 0:
-            self._say(self._csoft(progress))
+            log.info("%s", self._csoft(progress))
+        if self._moving:
+            line = Text(_line(self._mode, progress), no_wrap=True, overflow="ellipsis", style="bold")
+            self._live.update(line, refresh=True)
 
     def _csoft(self, progress: run_pb2.Progress) -> str:
         loss = f"Loss={progress.loss:.5f}, " if math.isfinite(progress.loss) else ""
         return (
-            f"| {self._mode} Device={self._device}, Step={progress.step}, {loss}"
+            f"| {self._mode.capitalize()} Device={self._device}, Step={progress.step}, {loss}"
             f"Rate={progress.recent_samples_per_second:.2f} samples/sec, "
             f"GlobalRate={progress.samples_per_second:.2f} samples/sec"
         )
 
-    def _say(self, text: str) -> None:
-        if self._console.is_terminal:
-            self._live.console.print(text, highlight=False)
-        else:
-            log.info("%s", text)
 
-
-def _line(progress: run_pb2.Progress) -> str:
+def _line(mode: str, progress: run_pb2.Progress) -> str:
+    steps = "batch" if mode == "eval" else "step"
     total = f"/{progress.max_steps:,}" if progress.max_steps else ""
-    loss = f"loss {progress.loss:.4f}  " if math.isfinite(progress.loss) else ""
+    loss = f"loss {progress.loss:.4f}   " if math.isfinite(progress.loss) else ""
     return (
-        f"step {progress.step:,}{total}  {loss}{progress.recent_samples_per_second:,.0f} samples/s  "
-        f"AU {progress.utilisation:.2f}  stall {progress.stall_seconds:.1f} s"
+        f"{steps} {progress.step:,}{total}   {loss}{progress.recent_samples_per_second:,.0f} samples/s   "
+        f"AU {progress.utilisation:.2f}   stall {progress.stall_seconds:.1f} s"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +11,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from clients.job import TRAIN, Job
 from wafer_sim.verdict import Verdict, judge
+from wire.errors import Exhausted
 from wire.v1 import run_pb2
 
+log = logging.getLogger("clients")
+
 CLOCK_HERTZ = 850e6
-PREPARE, WIRE, UNATTRIBUTED = "prepare", "wire", "unattributed"
+UNATTRIBUTED = "unattributed"
+TELLING_SECONDS = 1.0
+"""A shorter run says nothing about its input: prefetched batches and start-up are most of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,7 @@ class Outcome:
     def of(cls, mode: str, finished: run_pb2.Finished, compile_seconds: float) -> Outcome:
         progress = finished.progress
         stalls = {stall.seam: stall.seconds for stall in progress.stalls}
+        to_blame = {seam: seconds for seam, seconds in stalls.items() if seam != UNATTRIBUTED}
         workers = {seam.worker for seam in finished.seams if seam.worker}
         return cls(
             mode,
@@ -54,12 +64,24 @@ class Outcome:
             dict(finished.metrics),
             progress.stall_seconds,
             stalls,
-            judge(progress.utilisation, stalls, len(workers)),
+            judge(progress.utilisation, to_blame, len(workers)),
             finished.stopped,
             finished.programming_seconds,
             compile_seconds,
             _worker_rates(finished, progress),
         )
+
+    @property
+    def tells(self) -> bool:
+        """Whether the run was long enough to say whether its input kept up."""
+        return self.seconds >= TELLING_SECONDS
+
+    @property
+    def conclusion(self) -> str:
+        """The verdict in a sentence, or why there is none."""
+        if self.tells:
+            return self.verdict.sentence
+        return f"too short to say whether the input keeps up ({self.seconds:.2f} s were measured)"
 
 
 def _worker_rates(finished: run_pb2.Finished, progress: run_pb2.Progress) -> dict[str, float]:
@@ -74,27 +96,52 @@ def _worker_rates(finished: run_pb2.Finished, progress: run_pb2.Progress) -> dic
 
 def print_table(outcome: Outcome, console: Console | None = None) -> None:
     """The table at the end of a run, on standard output."""
-    table = Table(title=f"{outcome.mode} on the wafer", show_header=False, title_justify="left")
-    for name, text in _rows(outcome):
-        table.add_row(name, text)
-    (console or Console()).print(table)
+    title = "Training on the wafer" if outcome.mode == TRAIN else "Evaluation on the wafer"
+    table = Table(title=title, title_justify="left", show_header=False, box=SIMPLE_HEAD, show_edge=True)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    for row in _rows(outcome):
+        table.add_row(*row)
+    console = console or Console(highlight=False)
+    console.print(table)
+    console.print(Text(f" {_sentence(outcome.conclusion)}\n"))
 
 
-def _rows(outcome: Outcome) -> list[tuple[str, str]]:
+def _rows(outcome: Outcome) -> list[tuple[str, str, str]]:
+    training = outcome.mode == TRAIN
     rows = [
-        ("step", f"{outcome.step:,}"),
-        ("samples", f"{outcome.samples:,}"),
-        ("seconds (first steps excluded)", f"{outcome.seconds:.2f}"),
-        ("samples/s", f"{outcome.rate:,.0f}"),
-        ("AU", f"{outcome.verdict.utilisation:.3f}"),
-        ("stall", f"{outcome.stall_seconds:.2f} s"),
+        ("step" if training else "batches", f"{outcome.step:,}", ""),
+        ("samples", f"{outcome.samples:,}", ""),
+        ("time", f"{outcome.seconds:.2f}", "s, without warm-up"),
+        ("rate", f"{outcome.rate:,.0f}", "samples/s"),
+        ("AU", f"{outcome.verdict.utilisation:.3f}", "busy time / time"),
+        ("stall", f"{outcome.stall_seconds:.2f}", "s"),
     ]
-    rows += [(f"  {seam}", f"{seconds:.2f} s") for seam, seconds in outcome.stalls.items()]
+    rows += [(f"  {seam}", f"{seconds:.2f}", "s") for seam, seconds in outcome.stalls.items()]
     if math.isfinite(outcome.loss):
-        rows.append(("loss", f"{outcome.loss:.5f}"))
-    rows += [(name, f"{value:.5f}") for name, value in outcome.metrics.items()]
-    rows += [("verdict", outcome.verdict.sentence)]
+        rows.append(("loss", f"{outcome.loss:.5f}", "of the last step" if training else "average"))
+    rows += [(name, f"{value:.5f}", "") for name, value in outcome.metrics.items()]
     return rows
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def conclude(job: Job, outcome: Outcome, checkpoint_step: int = 0) -> None:
+    """Table, performance.json and last words. checkpoint_step: the step of what was evaluated."""
+    print_table(outcome)
+    write_performance(outcome, job.model_dir)
+    if job.mode == TRAIN:
+        log.info("Training Completed Successfully!")
+        return
+    log.info("Avg Eval. Loss = %.5f", outcome.loss)
+    for name, value in outcome.metrics.items():
+        log.info("%s = %.5f", name, value)
+    if job.config.save_losses:
+        with Summaries(job.model_dir, job.mode) as summaries:
+            summaries.add_values({"loss": outcome.loss, **outcome.metrics}, checkpoint_step)
 
 
 def performance_path(model_dir: Path, mode: str) -> Path:
@@ -103,7 +150,10 @@ def performance_path(model_dir: Path, mode: str) -> Path:
 
 
 def write_performance(outcome: Outcome, model_dir: Path) -> Path:
-    """performance.json as CSoft leaves it. What only a compiled fabric could know is null until there is one."""
+    """performance.json as CSoft leaves it. What only a compiled fabric could know is null until there is one.
+
+    Raises Exhausted when the disk is full.
+    """
     data: dict[str, Any] = {
         "total_time": outcome.seconds,
         "samples_per_sec": outcome.rate,
@@ -116,20 +166,29 @@ def write_performance(outcome: Outcome, model_dir: Path) -> Path:
         "compile_time": outcome.compile_seconds,
         "programming_time": outcome.programming_seconds,
         "ordinals": dict(outcome.worker_rates),
-        "suspected_input_bottleneck (beta)": not outcome.verdict.keeps_up,
+        "suspected_input_bottleneck (beta)": not outcome.verdict.keeps_up if outcome.tells else None,
         "accelerator_utilization": outcome.verdict.utilisation,
         "stall_seconds": outcome.stall_seconds,
         "stall_by_seam": dict(outcome.stalls),
-        "verdict": outcome.verdict.sentence,
-        "metrics": dict(outcome.metrics),
-        "loss": outcome.loss if math.isfinite(outcome.loss) else None,
+        "verdict": outcome.conclusion,
+        "metrics": {name: _number(value) for name, value in outcome.metrics.items()},
+        "loss": _number(outcome.loss),
     }
     path = performance_path(model_dir, outcome.mode)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".json.new")
-    temporary.write_text(json.dumps(data, indent=2) + "\n")
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(data, indent=2, allow_nan=False) + "\n")
+        temporary.replace(path)
+    except OSError as error:
+        what = f"the figures of the run cannot be written: {error.strerror}"
+        raise Exhausted(what, where=str(path), fix="the checkpoints are there; make room and run it again") from error
     return path
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no nan."""
+    return value if math.isfinite(value) else None
 
 
 class Summaries:
@@ -139,6 +198,7 @@ class Summaries:
         from tensorboardX import SummaryWriter
 
         self._writer = SummaryWriter(str(model_dir / mode))
+        self._step: int | None = None
 
     def __enter__(self) -> Summaries:
         return self
@@ -149,6 +209,10 @@ class Summaries:
         self._writer.close()
 
     def add(self, progress: run_pb2.Progress) -> None:
+        """A training run's progress, at its step; a step that was there already is left out."""
+        if progress.step == self._step:
+            return
+        self._step = progress.step
         values = {
             "loss": progress.loss,
             "samples_per_second": progress.recent_samples_per_second,
@@ -156,6 +220,9 @@ class Summaries:
             "utilisation": progress.utilisation,
             "learning_rate": progress.learning_rate,
         }
+        self.add_values(values, progress.step)
+
+    def add_values(self, values: Mapping[str, float], step: int) -> None:
         for name, value in values.items():
             if math.isfinite(value):
-                self._writer.add_scalar(name, value, progress.step)
+                self._writer.add_scalar(name, value, step)

@@ -27,6 +27,7 @@ class RunConfig(BaseModel):
 
     checkpoint_steps: 0 saves at the end only. keep_checkpoint_max: 0 keeps all. drain_rate: samples per second that
     fabric_mode drain consumes, 0 for as fast as they come. input_timeout: seconds that a step waits for its input.
+    streamer_logging: from which level on log lines of local workers are shown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -63,7 +64,7 @@ class RunConfig(BaseModel):
     drain_rate: Annotated[float, Field(ge=0, strict=False)] = 0.0
     input_timeout: Annotated[float, Field(gt=0, strict=False)] = 300.0
     logging: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
-    streamer_logging: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    streamer_logging: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "ERROR"
 
     @property
     def workers(self) -> int:
@@ -203,5 +204,10 @@ def _runconfig_problems(content: Mapping[str, Any]) -> Iterator[str]:
         yield "runconfig.num_epochs and runconfig.num_steps are both set; they say the same thing, keep one"
     if content.get("validate_only") and content.get("compile_only"):
         yield "runconfig.validate_only and runconfig.compile_only are both set; keep one"
+    replicas = content.get("num_replicas")
+    if isinstance(replicas, int) and replicas > 1 and not content.get("multireplica"):
+        yield "runconfig.num_replicas is set without runconfig.multireplica, which asks for several replicas"
+    if content.get("cpu") and content.get("cs_ip"):
+        yield "runconfig.cpu and runconfig.cs_ip are both set; cpu is for runs off the system, keep one"
     if content.get("is_pretrained_checkpoint") and not content.get("checkpoint_path"):
         yield "runconfig.is_pretrained_checkpoint is set without runconfig.checkpoint_path, which it describes"

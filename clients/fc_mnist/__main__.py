@@ -2,12 +2,15 @@
 
     python -m clients.fc_mnist [--model_dir DIR] [any option of run.py ...]
 
-It brings up a private `wafer_sim serve`, trains, evaluates, takes the service down, and ends with one line.
+It brings up a private `wafer_sim serve`, trains, evaluates, takes the service down, and ends with one line. Without
+--model_dir a job that was finished is run anew, and one that was interrupted goes on.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,64 +19,101 @@ from pathlib import Path
 from typing import Any
 
 from clients.report import performance_path
-from wire.errors import Fault, Stopped, Unreachable
+from wire.errors import Fault, Refused, Unreachable
 
 PROJECT = Path(__file__).parent / "pytorch"
-SERVE_SECONDS = 20.0
+DEFAULT_MODEL_DIR = Path("runs") / "fc_mnist"
+STOP_SECONDS = 10.0
+INTERRUPTED = 130
 
 
 class Service:
-    """A private `wafer_sim serve` on a free port; its log goes to a file in the model_dir."""
+    """A private `wafer_sim serve` on a free port; its log goes to a file in the model_dir.
+
+    It is in a session of its own: a Ctrl-C is for run.py, which needs the service to save a checkpoint.
+    """
 
     def __init__(self, model_dir: Path) -> None:
+        self._log = model_dir / "wafer_sim.log"
         self._state = tempfile.TemporaryDirectory(prefix="wafer_sim_")
-        self._log = (model_dir / "wafer_sim.log").open("w")
         command = [sys.executable, "-m", "wafer_sim.cli", "serve", "--port", "0", "--state-dir", self._state.name]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._log, text=True)
-        self.address = ""
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
+            )
 
     def __enter__(self) -> Service:
-        if self._process.stdout is None or not (line := self._process.stdout.readline()):
-            raise Unreachable("wafer_sim serve did not start", where=self._log.name)
-        self.address = line.split()[3].rstrip(",")
         return self
+
+    def address(self) -> str:
+        """HOST:PORT, once it accepts connections. Raises Unreachable for a service that did not start."""
+        line = self._process.stdout.readline() if self._process.stdout is not None else ""
+        if not line:
+            raise Unreachable("wafer_sim serve did not start", where=str(self._log), fix="read that log")
+        return line.split()[3].rstrip(",")
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.wait(SERVE_SECONDS)
-        self._log.close()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._state.cleanup()
 
 
-def _run(mode: str, address: str, model_dir: Path, options: list[str]) -> dict[str, Any]:
+def _run(mode: str, address: str, model_dir: Path, options: list[str]) -> int:
+    """run.py to its end; its exit code. After Ctrl-C, which it gets too, it is given the time that it needs."""
     command = [sys.executable, "run.py", "--mode", mode, "--params", "configs/params.yaml"]
     command += ["--model_dir", str(model_dir), "--cs_ip", address, *options]
-    print(f"$ {' '.join(command[1:])}", flush=True)
-    code = subprocess.run(command, cwd=PROJECT, check=False).returncode
-    if code != 0:
-        raise Stopped(f"run.py --mode {mode} ended with exit code {code}", where=str(model_dir))
+    print(f"$ python {shlex.join(command[1:])}", flush=True)
+    process = subprocess.Popen(command, cwd=PROJECT)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        return _ended(process)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    try:
+        process.wait(STOP_SECONDS)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        process.kill()
+        process.wait()
+    return INTERRUPTED
+
+
+def _figures(mode: str, model_dir: Path) -> dict[str, Any]:
     result: dict[str, Any] = json.loads(performance_path(model_dir, mode).read_text())
     return result
 
 
-def _model_dir(options: list[str]) -> Path:
-    if "--model_dir" in options:
-        at = options.index("--model_dir")
-        path = Path(options[at + 1]).absolute()
-        del options[at : at + 2]
-    else:
-        path = Path.cwd() / "runs" / "fc_mnist"
-        shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+def _arguments(words: list[str]) -> tuple[Path, list[str]]:
+    """The model_dir, absolute, and all other options."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("-o", "--model_dir", type=Path)
+    try:
+        given, rest = parser.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        raise Refused(str(error), where="command line") from error
+    if given.model_dir is not None:
+        return given.model_dir.expanduser().absolute(), rest
+    model_dir = DEFAULT_MODEL_DIR.absolute()
+    if performance_path(model_dir, "eval").exists():
+        shutil.rmtree(model_dir)
+    return model_dir, rest
 
 
-def main(options: list[str]) -> int:
-    """Run the main job; the exit code is 0 when it ran to its end."""
-    model_dir = _model_dir(options)
+def main(words: list[str]) -> int:
+    """Run the main job. Gives 0 when it ran to its end, else the exit code of what ended early."""
+    model_dir, options = _arguments(words)
+    model_dir.mkdir(parents=True, exist_ok=True)
     with Service(model_dir) as service:
-        trained = _run("train", service.address, model_dir, options)
-        evaluated = _run("eval", service.address, model_dir, options)
+        address = service.address()
+        for mode in ("train", "eval"):
+            if code := _run(mode, address, model_dir, options):
+                return code
+    trained, evaluated = _figures("train", model_dir), _figures("eval", model_dir)
     print(
         f"FC-MNIST: accuracy {evaluated['metrics']['accuracy']:.1%}, {trained['samples_per_sec']:,.0f} samples/s, "
         f"AU {trained['accelerator_utilization']:.2f}, {trained['verdict']}"
@@ -85,7 +125,7 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except Fault as fault:
         print(fault.screen(), file=sys.stderr)
         sys.exit(1)

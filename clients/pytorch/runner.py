@@ -14,13 +14,15 @@ import torch
 
 from clients import params as params_files
 from clients.arguments import Arguments, ExtraParsers, parse
+from clients.errors import Interrupted
 from clients.job import EVAL, TRAIN, DataFunction, Job
 from clients.paths import resolve_data
+from clients.progress import LogLines
 from clients.pytorch import compiling, cpu_loop
 from clients.pytorch.model import PyTorchBaseModel
 from clients.pytorch.sources import model_errors
 from clients.sections import RunConfig, check
-from wire.errors import Fault, InvalidInput, Stopped
+from wire.errors import Fault, InvalidInput
 
 ModelFunction = Callable[..., PyTorchBaseModel]
 DefaultParams = Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -49,10 +51,12 @@ def run(
         _run(sys.argv[1:], caller, functions, extra_args_parser_fn)
     except KeyboardInterrupt:
         _end("stopped by Ctrl-C", INTERRUPTED)
+    except Interrupted as fault:
+        _end(str(fault), INTERRUPTED)
     except Fault as fault:
         if "--traceback" in sys.argv:
             raise
-        _end(fault.screen(), INTERRUPTED if isinstance(fault, Stopped) else 1)
+        _end(fault.screen(), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ def _run(words: list[str], folder: Path, functions: _Functions, extra: ExtraPars
     if config.mode == "train_and_eval" and config.cs_ip:
         what = "mode train_and_eval runs off the system only"
         raise InvalidInput(what, where="--mode", fix="train first, then run again with --mode eval")
-    params_files.dump(params, Path(config.model_dir), config.mode)
+    if not config.validate_only:
+        params_files.dump(params, Path(config.model_dir), config.mode)
     modes = (TRAIN, EVAL) if config.mode == "train_and_eval" else (config.mode,)
     jobs = [_job(params, config, arguments, mode, functions) for mode in modes]
     model, device = _model(functions.model, jobs[0])
@@ -121,8 +126,10 @@ def _job(params: dict[str, Any], config: RunConfig, arguments: Arguments, mode: 
 
 
 def _model(model_fn: ModelFunction, job: Job) -> tuple[PyTorchBaseModel, torch.device]:
-
     plain = not (job.cs_ip or job.config.validate_only or job.config.compile_only)
+    if plain and job.config.fabric_mode != "compute":
+        what = f"fabric_mode {job.config.fabric_mode} is a mode of the wafer"
+        raise InvalidInput(what, where="runconfig.fabric_mode", fix="give --cs_ip, or leave it out")
     device = cpu_loop.choose_device(job.config.cpu) if plain else torch.device("cpu")
     torch.manual_seed(job.config.seed)
     with model_errors("building the model"):
@@ -141,7 +148,7 @@ def _loader(job: Job) -> Iterable[Any]:
 def _dispatch(model: PyTorchBaseModel, loader: Iterable[Any], job: Job, device: torch.device) -> None:
     train = job.mode == TRAIN
     if job.config.validate_only or job.config.compile_only:
-        (compiling.validate if job.config.validate_only else compiling.compile_only)(model, loader, job)
+        (compiling.validate if job.config.validate_only else compiling.compile_job)(model, loader, job)
     elif job.cs_ip:
         from clients.pytorch import wafer_loop
 
@@ -151,4 +158,7 @@ def _dispatch(model: PyTorchBaseModel, loader: Iterable[Any], job: Job, device: 
 
 
 def _set_up_logging(config: RunConfig) -> None:
-    logging.basicConfig(level=config.logging, format="%(asctime)s %(levelname)s: %(message)s", stream=sys.stdout)
+    lines = LogLines()
+    clock = "%H:%M:%S" if sys.stdout.isatty() else None
+    lines.setFormatter(logging.Formatter("%(asctime)s %(levelname)s: %(message)s", clock))
+    logging.basicConfig(level=config.logging, handlers=[lines])

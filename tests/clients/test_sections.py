@@ -94,6 +94,8 @@ def test_all_problems_are_reported_at_once():
     [
         ({"num_epochs": 1, "num_steps": 1}, "both set"),
         ({"validate_only": True, "compile_only": True}, "both set"),
+        ({"cpu": True, "cs_ip": "localhost"}, "both set"),
+        ({"num_replicas": 3}, "without runconfig.multireplica"),
         ({"is_pretrained_checkpoint": True}, "without runconfig.checkpoint_path"),
     ],
 )

@@ -157,9 +157,12 @@ class Tied(Net):
         return functional.cross_entropy(self.last(hidden), labels)
 
 
-def test_tied_weights_appear_once_and_constants_are_not_trained():
+@pytest.mark.parametrize(("mixed", "tolerance"), [(False, 1e-5), (True, 2e-2)])
+def test_tied_weights_appear_once_and_constants_are_not_trained(mixed, tolerance):
     """A weight with two names is one parameter with one gradient; frozen parameters and buffers have none."""
-    model, batch = Model(net=Tied()), make_batch()
+    params = make_params()
+    params["model"]["mixed_precision"] = mixed
+    model, batch = Model(params, Tied()), make_batch()
     program = capture(model, batch, [TRAIN])
     names = {p.tensor.name: p.trained for p in program.parameters}
     assert names == {
@@ -174,10 +177,11 @@ def test_tied_weights_appear_once_and_constants_are_not_trained():
     found = TorchExecutor(program, initial_weights(model)).gradients(
         [t.numpy() for t in batch], seed=0, step=0, replica=0
     )
-    loss = model(tuple(map(arrived, batch)))
+    with mixed_precision(mixed):
+        loss = model(tuple(map(arrived, batch)))
     trained = [p for p in model.model.parameters() if p.requires_grad]
     for got, wanted in zip(found.tensors, torch.autograd.grad(loss, trained), strict=True):
-        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(got, wanted, atol=tolerance, rtol=tolerance)
 
 
 class Sorting(Net):

@@ -1,0 +1,133 @@
+"""Following a run to its end: what it says is shown, Ctrl-C stops it with a checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from contextlib import ExitStack
+
+from clients import report
+from clients.errors import Interrupted
+from clients.job import EVAL, Job
+from clients.launcher import LocalWorkers
+from clients.progress import ProgressView
+from clients.session import Session
+from wire.errors import Fault, Stopped, Unreachable
+from wire.status import fault_of
+from wire.v1 import run_pb2
+
+log = logging.getLogger("clients")
+
+STOP_SECONDS = 4.0
+"""How long a run may take to stop after Ctrl-C; with the end of the workers that makes five."""
+
+
+def follow(job: Job, session: Session, run_id: str, workers: LocalWorkers) -> run_pb2.Finished:
+    """Start the workers, follow the run to its end, end the workers.
+
+    Raises the Fault that ended the run, Interrupted after Ctrl-C, Stopped where somebody else stopped it.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(workers)
+        view = stack.enter_context(ProgressView(job.mode, "wafer:0", job.config.log_steps))
+        follower = _Follower(session, run_id, view)
+        if job.config.save_losses and job.mode != EVAL:
+            follower.summaries = stack.enter_context(report.Summaries(job.model_dir, job.mode))
+        try:
+            follower.start()
+            workers.start()
+            finished = follower.to_the_end()
+        except KeyboardInterrupt:
+            raise _interrupted(job, follower) from None
+    if finished.stopped:
+        what = f"the run was stopped at step {finished.progress.step:,}, and not by this command"
+        raise Stopped(what, where=str(job.model_dir), fix=_how_to_go_on(job))
+    return finished
+
+
+class _Follower:
+    """Shows each event of a run once."""
+
+    def __init__(self, session: Session, run_id: str, view: ProgressView) -> None:
+        self._session, self._run_id, self._view = session, run_id, view
+        self._events: queue.SimpleQueue[run_pb2.RunEvent | Fault] = queue.SimpleQueue()
+        self.summaries: report.Summaries | None = None
+
+    def start(self) -> None:
+        """Listen in a thread: a Ctrl-C in the middle of gRPC's own code may leave one of its locks taken for ever."""
+        threading.Thread(target=self._listen, name="follow", daemon=True).start()
+
+    def _listen(self) -> None:
+        try:
+            for event in self._session.follow(self._run_id):
+                self._events.put(event)
+            self._events.put(Stopped("the coordinator ended the run without a word", where=self._session.address))
+        except Fault as fault:
+            self._events.put(fault)
+
+    def to_the_end(self, deadline: float | None = None) -> run_pb2.Finished:
+        """Raises the Fault that ended the run, and Unreachable where it did not end by the deadline (monotonic)."""
+        while True:
+            event = self._next(deadline)
+            if event.HasField("failed"):
+                raise fault_of(event.failed)
+            if event.HasField("finished"):
+                self._record(event.finished.progress)
+                return event.finished
+            self._show(event)
+
+    def _next(self, deadline: float | None) -> run_pb2.RunEvent:
+        try:
+            event = self._events.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise Unreachable(f"it did not stop within {STOP_SECONDS:g} s", where=self._session.address) from None
+        if isinstance(event, Fault):
+            raise event
+        return event
+
+    def stop(self) -> run_pb2.Finished:
+        """Ask the run to stop and see it end."""
+        self._view.phase("stopping after the step in hand (Ctrl-C again: leave at once)")
+        deadline = time.monotonic() + STOP_SECONDS
+        self._session.cancel(self._run_id)
+        return self.to_the_end(deadline)
+
+    def _show(self, event: run_pb2.RunEvent) -> None:
+        match event.WhichOneof("event"):
+            case "queued":
+                self._view.queued(event.queued)
+            case "phase":
+                self._view.phase(event.phase)
+            case "progress":
+                self._view.progress(event.progress)
+                self._record(event.progress)
+            case "saved":
+                self._view.saved(event.saved.step)
+            case kind:
+                log.debug("an event of a kind that this version does not know: %s", kind)
+
+    def _record(self, progress: run_pb2.Progress) -> None:
+        if self.summaries is not None and progress.step:
+            self.summaries.add(progress)
+
+
+def _interrupted(job: Job, follower: _Follower) -> Interrupted:
+    try:
+        finished = follower.stop()
+    except Fault as fault:
+        return Interrupted(f"interrupted, but the run did not say how it ended: {fault}", where=str(job.model_dir))
+    if job.mode == EVAL:
+        return Interrupted(f"interrupted after {finished.progress.step:,} batches; an evaluation changes nothing")
+    step = finished.progress.step
+    return Interrupted(
+        f"interrupted at step {step:,}, checkpoint saved" if step else "interrupted before the first step",
+        fix=_how_to_go_on(job),
+    )
+
+
+def _how_to_go_on(job: Job) -> str:
+    if job.config.checkpoint_path and job.mode != EVAL:
+        return "to go on, run the same command without --checkpoint_path"
+    return "to go on, run the same command again"

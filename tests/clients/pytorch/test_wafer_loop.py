@@ -1,0 +1,111 @@
+"""Where a run on the wafer starts, and what this wafer refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_models import Model, make_params
+
+from clients.job import Job
+from clients.pytorch.compiling import refuse_missing_features
+from clients.pytorch.wafer_loop import _go_on, _start, evaluate, given_checkpoint
+from clients.sections import RunConfig
+from wafer_sim import checkpoints
+from wafer_sim.checkpoints import Checkpoint
+from wafer_sim.ledger import StreamPosition
+from wafer_sim.runtime.protocol import State
+from wire.cursor import Cursor
+from wire.errors import Fault, InvalidInput, NotFound, Refused
+from wire.v1 import run_pb2
+
+
+def job(folder: Path, mode: str = "train", params: dict[str, Any] | None = None, **config: Any) -> Job:
+    return Job(params or {}, RunConfig(**config), Path("p.yaml"), folder, mode, cs_ip="localhost:1")
+
+
+def leave(folder: Path, step: int, streams: int) -> Checkpoint:
+    positions = tuple(StreamPosition(Cursor(number)) for number in range(streams))
+    checkpoint = Checkpoint(step, State({"w": np.zeros(1, np.float32)}), positions)
+    checkpoints.write(folder, checkpoint)
+    return checkpoint
+
+
+def test_a_run_goes_on_with_the_streams_of_its_checkpoint(tmp_path: Path) -> None:
+    """A checkpoint of plain PyTorch has one stream and one of other workers another number; both are gone on from."""
+    plan = run_pb2.DataPlan(streams=4, replicas=1)
+    assert _go_on(leave(tmp_path, 30, streams=1), job(tmp_path), plan) == 30
+    assert plan.streams == 1
+
+
+def test_a_number_of_streams_that_the_user_gave_stays(tmp_path: Path) -> None:
+    """The service refuses it where it does not fit; nobody changes it silently."""
+    plan = run_pb2.DataPlan(streams=4, replicas=1)
+    _go_on(leave(tmp_path, 30, streams=1), job(tmp_path, num_streams=4), plan)
+    assert plan.streams == 4
+
+
+def test_too_few_streams_for_the_replicas_say_what_to_do(tmp_path: Path) -> None:
+    """One stream cannot feed two replicas."""
+    plan = run_pb2.DataPlan(streams=4, replicas=2)
+    with pytest.raises(Refused, match="1 stream, too few for 2 replicas") as caught:
+        _go_on(leave(tmp_path, 30, streams=1), job(tmp_path), plan)
+    assert "--is_pretrained_checkpoint" in caught.value.fix
+
+
+def test_a_pretrained_checkpoint_starts_at_step_0_with_the_streams_of_the_plan(tmp_path: Path) -> None:
+    """Only its weights are taken."""
+    start = leave(tmp_path, 30, streams=1)
+    plan = run_pb2.DataPlan(streams=4, replicas=1)
+    pretrained = job(tmp_path, checkpoint_path=str(tmp_path / "checkpoint_30"), is_pretrained_checkpoint=True)
+    assert _go_on(start, pretrained, plan) == 0
+    assert plan.streams == 4
+
+
+def test_the_start_of_a_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The newest checkpoint, or the one that was named, with a warning about the newer one that it ignores."""
+    assert _start(job(tmp_path)) is None
+    leave(tmp_path, 10, 4)
+    leave(tmp_path, 20, 4)
+    found = _start(job(tmp_path))
+    assert found is not None
+    assert found.step == 20
+    assert not caplog.records
+    found = _start(job(tmp_path, checkpoint_path=str(tmp_path / "checkpoint_10")))
+    assert found is not None
+    assert found.step == 10
+    assert "checkpoint_20 is there too" in caplog.text
+    with pytest.raises(NotFound, match="no checkpoint"):
+        _start(job(tmp_path, checkpoint_path=str(tmp_path / "nowhere")))
+
+
+def test_a_relative_checkpoint_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service runs in another folder than run.py."""
+    monkeypatch.chdir(tmp_path)
+    assert given_checkpoint(job(tmp_path, checkpoint_path="c/checkpoint_5")) == tmp_path / "c" / "checkpoint_5"
+
+
+def test_an_evaluation_without_a_checkpoint_asks_nobody(tmp_path: Path) -> None:
+    """That there is nothing to evaluate is known before a coordinator is."""
+    with pytest.raises(NotFound, match="no checkpoint to evaluate"):
+        evaluate(Model(make_params(mode="eval")), [], job(tmp_path, "eval"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "mode", "params", "config", "where"),
+    [
+        (Refused, "train", {}, {"execution_strategy": "weight_streaming"}, "runconfig.execution_strategy"),
+        (Refused, "train", {"csconfig": {"use_cbfloat16": True}}, {}, "csconfig.use_cbfloat16"),
+        (InvalidInput, "eval", {}, {"fabric_mode": "drain"}, "runconfig.fabric_mode"),
+    ],
+)
+def test_what_is_not_there_is_refused_by_name(
+    tmp_path: Path, fault: type[Fault], mode: str, params: dict[str, Any], config: dict[str, Any], where: str
+) -> None:
+    """Nothing that a user asked for is ignored in silence."""
+    with pytest.raises(fault) as caught:
+        refuse_missing_features(job(tmp_path, mode, params, **config))
+    assert caught.value.where == where
+    refuse_missing_features(job(tmp_path, "train", {"csconfig": {"use_cbfloat16": False}}))

@@ -1,0 +1,155 @@
+"""Following a run: every way in which it can end, Ctrl-C among them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clients import following
+from clients.errors import Interrupted
+from clients.following import follow
+from clients.job import Job
+from clients.launcher import LocalWorkers
+from clients.sections import RunConfig
+from wire.errors import Exhausted, Stopped, Unreachable
+from wire.v1 import run_pb2
+
+Said = run_pb2.RunEvent | BaseException
+
+
+class Talk:
+    """A session that says these events; what comes after a cancel is said only then."""
+
+    address = "localhost:9"
+
+    def __init__(self, *said: Said, after_cancel: tuple[Said, ...] = ()) -> None:
+        self._said, self._after = said, after_cancel
+        self.cancelled: list[str] = []
+
+    def follow(self, run_id: str) -> Iterator[run_pb2.RunEvent]:
+        for event in (*self._said, *self._after):
+            if isinstance(event, BaseException):
+                raise event
+            yield event
+
+    def cancel(self, run_id: str) -> None:
+        self.cancelled.append(run_id)
+
+
+class Interrupting(LocalWorkers):
+    """Workers whose start is when the user presses Ctrl-C."""
+
+    def start(self) -> None:
+        raise KeyboardInterrupt
+
+
+def job(folder: Path, mode: str = "train", **config: object) -> Job:
+    return Job({}, RunConfig(**config), Path("p.yaml"), folder, mode)
+
+
+def nobody() -> LocalWorkers:
+    return LocalWorkers(0, "localhost:9", "s")
+
+
+def ended(step: int, stopped: bool = False) -> run_pb2.RunEvent:
+    return run_pb2.RunEvent(finished=run_pb2.Finished(progress=run_pb2.Progress(step=step), stopped=stopped))
+
+
+def test_a_run_is_shown_and_its_end_is_given(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Phases, progress and checkpoints are shown in order; losses become TensorBoard events."""
+    talk = Talk(
+        run_pb2.RunEvent(number=1, queued=2),
+        run_pb2.RunEvent(number=2, phase="running"),
+        run_pb2.RunEvent(number=3, progress=run_pb2.Progress(step=50, loss=1.0)),
+        run_pb2.RunEvent(number=4, saved=run_pb2.Saved(step=50)),
+        ended(60),
+    )
+    with caplog.at_level("INFO"):
+        assert follow(job(tmp_path), talk, "r", nobody()).progress.step == 60
+    assert [message.split(",")[0] for message in caplog.messages] == [
+        "In the queue: 2 jobs ahead",
+        "Running",
+        "| Train Device=wafer:0",
+        "Saved checkpoint at global step: 50",
+    ]
+    assert list((tmp_path / "train").glob("events.out.tfevents.*"))
+
+
+def test_save_losses_off_leaves_no_events(tmp_path: Path) -> None:
+    """runconfig.save_losses False is honoured on the wafer too."""
+    follow(job(tmp_path, save_losses=False), Talk(ended(60)), "r", nobody())
+    assert not (tmp_path / "train").exists()
+
+
+def test_the_fault_of_a_run_is_raised(tmp_path: Path) -> None:
+    """A problem keeps its kind, its place and what to do."""
+    problem = run_pb2.Problem(kind="Exhausted", what="the disk is full", where="/m", fix="make room")
+    with pytest.raises(Exhausted) as caught:
+        follow(job(tmp_path), Talk(run_pb2.RunEvent(failed=problem)), "r", nobody())
+    assert (caught.value.what, caught.value.where, caught.value.fix) == ("the disk is full", "/m", "make room")
+
+
+def test_a_lost_coordinator_is_raised(tmp_path: Path) -> None:
+    """What the session raises while it listens arrives here."""
+    with pytest.raises(Unreachable, match="nobody answers"):
+        follow(job(tmp_path), Talk(Unreachable("nobody answers")), "r", nobody())
+
+
+def test_a_stream_of_events_that_just_ends_is_an_error(tmp_path: Path) -> None:
+    """No last word is no success."""
+    with pytest.raises(Stopped, match="without a word"):
+        follow(job(tmp_path), Talk(), "r", nobody())
+
+
+def test_a_run_that_somebody_else_stopped_is_no_success(tmp_path: Path) -> None:
+    """A coordinator that shuts down stops runs with a checkpoint; the chief says how to go on."""
+    with pytest.raises(Stopped, match="stopped at step 1,234, and not by this command") as caught:
+        follow(job(tmp_path), Talk(ended(1234, stopped=True)), "r", nobody())
+    assert not isinstance(caught.value, Interrupted)
+    assert "same command again" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("mode", "config", "step", "said"),
+    [
+        ("train", {}, 1234, "at step 1,234, checkpoint saved; to go on, run the same command again"),
+        ("train", {}, 0, "before the first step; to go on"),
+        ("train", {"checkpoint_path": "c"}, 7, "run the same command without --checkpoint_path"),
+        ("eval", {"checkpoint_path": "c"}, 7, "after 7 batches; an evaluation changes nothing"),
+    ],
+)
+def test_ctrl_c_stops_the_run_and_says_how_to_go_on(
+    tmp_path: Path, mode: str, config: dict[str, str], step: int, said: str
+) -> None:
+    """The run is cancelled, followed to its end, and one line says what became of it."""
+    talk = Talk(after_cancel=(ended(step, stopped=True),))
+    with pytest.raises(Interrupted) as caught:
+        follow(job(tmp_path, mode, **config), talk, "r", Interrupting(1, "localhost:9", "s"))
+    assert talk.cancelled == ["r"]
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_ctrl_c_waits_a_few_seconds_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that does not stop is left to its coordinator."""
+    monkeypatch.setattr(following, "STOP_SECONDS", 0.0)
+    over = threading.Event()
+
+    class Silent(Talk):
+        def follow(self, run_id: str) -> Iterator[run_pb2.RunEvent]:
+            over.wait(10)
+            yield from ()
+
+    with pytest.raises(Interrupted, match="did not stop within"):
+        follow(job(tmp_path), Silent(), "r", Interrupting(1, "localhost:9", "s"))
+    over.set()
+
+
+def test_ctrl_c_with_the_coordinator_gone_is_still_an_interruption(tmp_path: Path) -> None:
+    """Nobody can be told, and that is said."""
+    talk = Talk(Unreachable("nobody answers"))
+    with pytest.raises(Interrupted, match="did not say how it ended: nobody answers"):
+        follow(job(tmp_path), talk, "r", Interrupting(1, "localhost:9", "s"))
