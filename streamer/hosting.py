@@ -6,8 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 
-from streamer.transport import Pusher
-from wire.errors import Fault, Refused, Unreachable
+from streamer.transport import PushBroken, Pusher
+from wire.errors import StaleLease
 from wire.seam import SeamReading
 
 log = logging.getLogger(__name__)
@@ -18,8 +18,8 @@ RETRY_SECONDS = 0.5
 class Host:
     """Hosts one stream under one lease.
 
-    A push that breaks is begun again, since the ingest knows the cursor; a stale lease ends it in silence; any other
-    error is told to `failed`.
+    A push that breaks off is begun again, since the ingest knows the cursor; a stale lease ends it in silence; any
+    other error is told to `failed`.
     """
 
     def __init__(
@@ -35,13 +35,14 @@ class Host:
         self._failed = failed
         self._stop = threading.Event()
         self._pusher: Pusher | None = None
+        self._said = ""
         self._thread = threading.Thread(target=self._run, name=f"host-{stream}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the push to end; `join` waits for it."""
+        """Ask the push to end, without waiting; `join` waits for it."""
         self._stop.set()
         if self._pusher is not None:
             self._pusher.stop()
@@ -57,25 +58,27 @@ class Host:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self._pusher = self._make()
-                if not self._stop.is_set():
-                    self._pusher.run()
+                self._push()
                 return
-            except Unreachable as fault:
-                log.info("stream %d: %s; trying again", self.stream, fault.what)
+            except PushBroken as broken:
+                self._say(broken.what)
                 self._stop.wait(RETRY_SECONDS)
-            except Refused as fault:
-                self._refused(fault)
+            except StaleLease:
+                log.info("stream %d: hosted elsewhere now", self.stream)
                 return
-            except Exception as error:  # noqa: BLE001 - a user's loader may raise anything; it is reported, not kept
+            except BaseException as error:  # noqa: BLE001 - a user's loader may raise anything; it is reported, not kept
                 self._tell(error)
                 return
 
-    def _refused(self, fault: Fault) -> None:
-        if "stale" in fault.what:
-            log.info("stream %d: hosted elsewhere now", self.stream)
-        else:
-            self._tell(fault)
+    def _push(self) -> None:
+        self._pusher = self._make()
+        if not self._stop.is_set():
+            self._pusher.run()
+
+    def _say(self, what: str) -> None:
+        if what != self._said and not self._stop.is_set():
+            self._said = what
+            log.info("stream %d: %s; trying again", self.stream, what)
 
     def _tell(self, error: BaseException) -> None:
         if not self._stop.is_set():

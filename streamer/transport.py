@@ -13,9 +13,9 @@ from streamer.credits import Credits
 from streamer.pipeline import StreamPipeline
 from streamer.stages.encode import Encoder
 from wire.channel import MAX_MESSAGE_BYTES
-from wire.codec import Frame, cursor_from
+from wire.codec import CodecError, Frame, cursor_from
 from wire.cursor import Cursor
-from wire.errors import Exhausted
+from wire.errors import Exhausted, Fault, InvalidInput, Stopped, Unreachable
 from wire.seam import SeamClosed, SeamReading
 from wire.status import raised
 from wire.v1 import ingest_pb2
@@ -23,12 +23,21 @@ from wire.v1 import ingest_pb2
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 3600.0
+"""How long a source may take for one batch. The wafer's own patience (runconfig.input_timeout) is shorter."""
 
 OpenPipeline = Callable[[Cursor], StreamPipeline]
 
 
+class PushBroken(Unreachable):
+    """The call broke off. A new push goes on from the cursor that the ingest then names."""
+
+
 class Pusher:
-    """Pushes one stream to one ingest, from the cursor that the ingest names, until the stream or the run ends."""
+    """Pushes one stream to one ingest, from the cursor that the ingest names, until the stream or the run ends.
+
+    Two threads: the one in `run` listens to grants and, at the end, closes the pipeline; gRPC's own opens the
+    pipeline and asks for the messages. Whatever the second one raises is raised by `run`.
+    """
 
     def __init__(
         self, channel: grpc.Channel, address: str, hello: ingest_pb2.PushHello, encoder: Encoder, opened: OpenPipeline
@@ -40,41 +49,62 @@ class Pusher:
         self._credits = Credits()
         self._started = threading.Event()
         self._start: Cursor | None = None
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._call: grpc.Call | None = None
         self._pipeline: StreamPipeline | None = None
         self._fault: BaseException | None = None
         self._messages, self._send_seconds, self._credit_seconds = 0, 0.0, 0.0
         self._push: grpc.StreamStreamMultiCallable[bytes, ingest_pb2.Grant] = channel.stream_stream(
             "/wire.v1.Ingest/Push", request_serializer=None, response_deserializer=ingest_pb2.Grant.FromString
         )
-        self._call: grpc.Call | None = None
 
     def run(self) -> None:
-        """Push until the end. Raises the pipeline's error, or the Fault behind a call that broke."""
-        call = self._push(self._requests())
-        self._call = call
+        """Push until the end; the pipeline is then closed.
+
+        Raises what the pipeline raised, PushBroken where a new push may go on, else the Fault behind the call.
+        """
         try:
-            self._follow(call)
+            self._follow(self._begun())
         except grpc.RpcError as error:
-            if self._fault is None and not _cancelled(error):
-                self._fault = raised(error, self._address)
+            if self._fault is None and not self._stopped:
+                self._fault = self._behind(error)
         finally:
             self.stop()
+            if self._pipeline is not None:
+                self._pipeline.close()
         if self._fault is not None:
             raise self._fault
 
     def stop(self) -> None:
-        """End the push from any thread; returns when the pipeline is closed."""
+        """Ask the push to end, from any thread; it waits for nothing. `run` then returns."""
+        with self._lock:
+            self._stopped = True
+            call = self._call
         self._credits.close()
         self._started.set()
-        if self._call is not None:
-            self._call.cancel()
-        if self._pipeline is not None:
-            self._pipeline.close()
+        if call is not None:
+            call.cancel()
 
     def readings(self) -> list[SeamReading]:
         """The seams of the pipeline, and "wire": how long sending and waiting for credit took."""
         wire = SeamReading("wire", self._messages, self._send_seconds, self._credit_seconds, 0.0, 0, 1)
         return [*(self._pipeline.readings() if self._pipeline else ()), wire]
+
+    def _begun(self) -> Iterator[ingest_pb2.Grant]:
+        call = self._push(self._requests())
+        with self._lock:
+            self._call = call
+            stopped = self._stopped
+        if stopped:
+            call.cancel()
+        return call
+
+    def _behind(self, error: grpc.RpcError) -> Fault:
+        fault = raised(error, self._address)
+        if isinstance(fault, Unreachable | Stopped):
+            return PushBroken(f"the push to {self._address} broke off: {fault.what}", where=fault.where)
+        return fault
 
     def _follow(self, grants: Iterator[ingest_pb2.Grant]) -> None:
         for grant in grants:
@@ -91,19 +121,20 @@ class Pusher:
             yield from self._frames()
         except SeamClosed:
             log.debug("stream %d: nothing more to push", self._hello.stream)
-        except Exception as error:  # noqa: BLE001 - it is raised again by run(), in the thread that waits for it
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a user's code may even exit; `run` raises it again
             self._fault = error
-            if self._call is not None:
-                self._call.cancel()
+            self.stop()
 
     def _frames(self) -> Iterator[bytes]:
         self._started.wait()
         if self._start is None:
             return
-        self._pipeline = self._open(self._start)
+        pipeline = self._opened(self._start)
         end = False
         while not end and (allowed := self._awaited_credit()):
-            frames = self._encoder.group(self._pipeline.get, PATIENCE_SECONDS, allowed)
+            frames = self._encoder.group(pipeline.get, PATIENCE_SECONDS, allowed)
             end = frames[-1].end
             message = self._message(frames)
             self._credits.spend(len(frames), len(message))
@@ -112,6 +143,17 @@ class Pusher:
             self._send_seconds += time.perf_counter() - begun
             self._messages += 1
 
+    def _opened(self, start: Cursor) -> StreamPipeline:
+        """The pipeline, given to `run` to close; where that has ended meanwhile it is closed here."""
+        pipeline = self._open(start)
+        with self._lock:
+            self._pipeline = pipeline
+            stopped = self._stopped
+        if stopped:
+            pipeline.close()
+            raise SeamClosed("the push was stopped while its pipeline was opened")
+        return pipeline
+
     def _awaited_credit(self) -> int:
         begun = time.perf_counter()
         allowed = self._credits.wait()
@@ -119,16 +161,17 @@ class Pusher:
         return allowed
 
     def _message(self, frames: list[Frame]) -> bytes:
-        message = self._encoder.message(frames)
+        last = frames[-1]
+        try:
+            message = self._encoder.message(frames)
+        except CodecError as error:
+            fix = "give every batch the same fields, dtypes and shapes"
+            raise InvalidInput(str(error), where=f"{frames[0].cursor} .. {last.cursor.sequence}", fix=fix) from error
         if len(message) > MAX_MESSAGE_BYTES:
             raise Exhausted(
-                f"a batch of {frames[0].rows} samples takes {len(message) / 2**20:.0f} MiB on the wire; "
+                f"a batch of {last.rows} samples takes {len(message) / 2**20:.0f} MiB on the wire; "
                 f"the limit is {MAX_MESSAGE_BYTES / 2**20:.0f} MiB",
-                where=str(frames[0].cursor),
+                where=str(last.cursor),
                 fix="lower the batch size or send a more compact dtype",
             )
         return message
-
-
-def _cancelled(error: grpc.RpcError) -> bool:
-    return isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.CANCELLED

@@ -31,7 +31,7 @@ def read_params(path: Path | None) -> dict[str, Any]:
         params = yaml.safe_load(path.read_text())
     except OSError as error:
         raise NotFound(f"the params file cannot be read: {error.strerror}", where=str(path)) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidInput(f"the params file is no YAML: {error}", where=str(path)) from error
     if not isinstance(params, dict):
         raise InvalidInput("the params file holds no mapping", where=str(path))

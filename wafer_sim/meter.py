@@ -21,32 +21,46 @@ class Reading:
     utilisation: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """The totals at one moment, from which a measurement begins."""
+
+    now: float
+    samples: int
+    stall: float
+    paused: float
+
+
 class Meter:
     """Counts steps; the first ones (MLPerf Storage excludes them too) are left out of rate and utilisation.
 
-    A run shorter than the warm-up is measured whole.
+    A run without a step beyond the warm-up is measured whole.
     """
 
     def __init__(self, now: float, warm_up: int = WARM_UP_STEPS) -> None:
         self._warm_up = warm_up
         self._steps = self._samples = 0
-        self._start, self._measured_from = now, 0
-        self._stall = self._paused = 0.0
+        self._stall = self._paused = self._pausing = 0.0
         self._now = self._lap_start = now
         self._lap_samples, self._recent = 0, 0.0
+        self._from = self._warm = _Mark(now, 0, 0.0, 0.0)
 
     def step(self, now: float, samples: int, stall: float) -> None:
         """A step ended at `now`, after waiting `stall` seconds for its input."""
         self._steps += 1
         self._samples += samples
         self._stall += stall
+        self._paused += self._pausing
+        self._pausing = 0.0
         self._now = now
         if self._steps == self._warm_up:
-            self._start, self._stall, self._paused, self._measured_from = now, 0.0, 0.0, self._samples
+            self._warm = _Mark(now, self._samples, self._stall, self._paused)
+        elif self._steps == self._warm_up + 1:
+            self._from = self._warm
 
     def pause(self, seconds: float) -> None:
-        """Time that is neither work nor stall: a checkpoint was written."""
-        self._paused += seconds
+        """Time that is neither work nor stall: a checkpoint was written. It lies before the end of the next step."""
+        self._pausing += seconds
 
     def lap(self) -> None:
         """Begin a new interval for the recent rate."""
@@ -55,11 +69,12 @@ class Meter:
         self._lap_start, self._lap_samples = self._now, self._samples
 
     def reading(self) -> Reading:
-        seconds = max(0.0, self._now - self._start - self._paused)
-        measured = self._samples - self._measured_from
-        rate = measured / seconds if seconds > 0 else 0.0
-        busy = 1.0 - self._stall / seconds if seconds > 0 else 0.0
-        return Reading(self._steps, self._samples, seconds, self._stall, rate, self._recent, min(1.0, max(0.0, busy)))
+        begun = self._from
+        seconds = max(0.0, self._now - begun.now - (self._paused - begun.paused))
+        stall = self._stall - begun.stall
+        rate = (self._samples - begun.samples) / seconds if seconds > 0 else 0.0
+        busy = 1.0 - stall / seconds if seconds > 0 else 0.0
+        return Reading(self._steps, self._samples, seconds, stall, rate, self._recent, min(1.0, max(0.0, busy)))
 
 
 def attribute(stall: float, waits: Mapping[str, float]) -> dict[str, float]:

@@ -3,27 +3,25 @@
     python -m wafer_sim.wafer_process --coordinator HOST:PORT --run ID --incarnation N --executables DIR
 
 It leaves when its run has ended, when it is told to, on SIGTERM, or when its standard input closes (the coordinator
-is gone).
+is gone). How its run ended it tells the coordinator; its exit code is 1 only where it was given none.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import grpc
 
 from wafer_sim.run.board import Board
 from wire.channel import Security, connect, serve
 from wire.errors import Fault, Refused, Stopped
+from wire.leaving import leave_when_told
 from wire.status import fault_of, raised
 from wire.v1 import run_pb2, run_pb2_grpc
 
@@ -35,92 +33,133 @@ log = logging.getLogger("wafer_sim.wafer")
 GOODBYE_SECONDS = 5.0
 
 
+class Orders(Protocol):
+    """The coordinator's orders, as they come."""
+
+    def __iter__(self) -> Orders: ...
+    def __next__(self) -> run_pb2.WaferOrder: ...
+    def cancel(self) -> object: ...
+
+
 class WaferProcess:
     """Attaches to the coordinator, runs what it is given, and says how it goes."""
 
-    def __init__(self, coordinator: str, run_id: str, incarnation: int, executables: Path) -> None:
+    def __init__(  # noqa: PLR0913 - an option of the command line each
+        self,
+        coordinator: str,
+        run_id: str,
+        incarnation: int,
+        executables: Path,
+        *,
+        listen: str = "localhost",
+        security: Security | None = None,
+    ) -> None:
         self._run_id = run_id
         self._executables = executables
         self._coordinator = coordinator
-        security = Security.from_environment()
-        self._server, port = serve("localhost", 0, security, threads=4096)
-        self._channel = connect(coordinator, security)
-        attached = run_pb2.Attached(run_id=run_id, incarnation=incarnation, ingest_address=f"localhost:{port}")
+        known = security or Security.from_environment()
+        self._server, port = serve(listen, 0, known, threads=4096)
+        self._channel = connect(coordinator, known)
+        attached = run_pb2.Attached(run_id=run_id, incarnation=incarnation, ingest_address=f"{listen}:{port}")
         self._board = Board(attached)
         self._run: Run | None = None
         self._stop = threading.Event()
         self._verdict: Fault | None = None
+        self._lock = threading.Lock()
+        self._awaited: Orders | None = None
 
     def main(self) -> int:
-        """The process's life; its exit code."""
+        """The process's life; its exit code. Raises the Fault for which the coordinator gave it no run."""
         orders = run_pb2_grpc.WaferStub(self._channel).Attach(self._board.outgoing())
-        spec = self._spec(orders)
         obeying = threading.Thread(target=self._obey, args=(orders,), name="orders", daemon=True)
         try:
+            spec = self._spec(orders)
             obeying.start()
-            self._live(spec)
-        except Fault as fault:
-            log.error("%s", fault)
-            self._board.failed(self._verdict or fault)
+            self._told(spec)
         finally:
+            # What was said last is heard before the line ends, and the line's end is what ends the other thread.
             self._board.close()
-            obeying.join(GOODBYE_SECONDS)
-            self._server.stop(grace=None)
+            if obeying.is_alive():
+                obeying.join(GOODBYE_SECONDS)
+            self._server.stop(grace=None).wait(GOODBYE_SECONDS)
             self._channel.close()
         return 0
 
     def stop(self) -> None:
-        """Leave after the step in hand, with a checkpoint; from any thread or a signal handler."""
+        """Leave after the step in hand, with a checkpoint; from any thread."""
         self._stop.set()
+        with self._lock:
+            awaited = self._awaited
+        if awaited is not None:
+            awaited.cancel()
         if self._run is not None:
             self._run.stop()
+
+    def _told(self, spec: run_pb2.RunSpec) -> None:
+        try:
+            self._live(spec)
+        except Fault as fault:
+            log.error("%s", fault)
+            self._board.failed(self._verdict or fault)
 
     def _live(self, spec: run_pb2.RunSpec) -> None:
         from wafer_sim.run.life import Run
 
         self._board.phase("programming")
         self._run = Run(self._run_id, spec, self._executables, self._board)
+        # Orders that came while there was no run yet; those that come from here on find it.
+        if self._verdict is not None:
+            self._run.fail(self._verdict)
         if self._stop.is_set():
             self._run.stop()
         self._server.add_generic_rpc_handlers((self._run.ingest.handler(),))
         self._server.start()
         self._run.live()
 
-    def _spec(self, orders: Iterator[run_pb2.WaferOrder]) -> run_pb2.RunSpec:
+    def _spec(self, orders: Orders) -> run_pb2.RunSpec:
+        self._await(orders)
         try:
-            first = next(orders)
+            first = next(orders, run_pb2.WaferOrder())
         except grpc.RpcError as error:
+            if self._stop.is_set():
+                raise Stopped("told to leave before there was a run") from error
             raise raised(error, self._coordinator) from error
+        finally:
+            self._await(None)
         if first.WhichOneof("order") != "start":
             raise Refused("the coordinator's first order is not a run")
         return first.start
 
-    def _obey(self, orders: Iterator[run_pb2.WaferOrder]) -> None:
+    def _await(self, call: Orders | None) -> None:
+        """While a call is awaited `stop` cancels it."""
+        with self._lock:
+            self._awaited = call
+        if call is not None and self._stop.is_set():
+            call.cancel()
+
+    def _obey(self, orders: Orders) -> None:
         try:
             for order in orders:
                 self._take(order)
         except grpc.RpcError as error:
             log.info("the coordinator is gone: %s", raised(error, self._coordinator))
-            self.stop()
+        self.stop()
 
     def _take(self, order: run_pb2.WaferOrder) -> None:
         match order.WhichOneof("order"):
             case "stop":
                 self.stop()
             case "fail":
-                self._verdict = fault_of(order.fail)
-                if self._run is not None:
-                    self._run.fail(self._verdict)
+                self._fail(fault_of(order.fail))
             case "seams":
                 self._board.report(order.seams)
             case kind:
-                raise Stopped(f"the coordinator gave an order that this version does not know: {kind}")
+                self._fail(Refused(f"the coordinator gave an order that has no meaning here: {kind or 'none'}"))
 
-
-def _leave_at_eof(process: WaferProcess) -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass  # nobody writes; what counts is the end
-    process.stop()
+    def _fail(self, fault: Fault) -> None:
+        self._verdict = fault
+        if self._run is not None:
+            self._run.fail(fault)
 
 
 def main() -> int:
@@ -130,16 +169,23 @@ def main() -> int:
     parser.add_argument("--run", required=True)
     parser.add_argument("--incarnation", type=int, required=True)
     parser.add_argument("--executables", type=Path, required=True)
+    parser.add_argument("--listen", default="localhost")
+    parser.add_argument("--tls-cert", type=Path)
+    parser.add_argument("--tls-key", type=Path)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    process = WaferProcess(options.coordinator, options.run, options.incarnation, options.executables)
+    security = Security.from_environment(options.tls_cert, options.tls_key)
+    process = WaferProcess(
+        options.coordinator,
+        options.run,
+        options.incarnation,
+        options.executables,
+        listen=options.listen,
+        security=security,
+    )
 
-    def leave(_signum: int, _frame: FrameType | None) -> None:
-        process.stop()
-
-    signal.signal(signal.SIGTERM, leave)
+    leave_when_told(process.stop, (signal.SIGTERM,), at_eof=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_at_eof, args=(process,), name="stdin", daemon=True).start()
     try:
         return process.main()
     except Fault as fault:

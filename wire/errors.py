@@ -3,7 +3,8 @@
 Fault                    what went wrong, where, and what to do
 +-- InvalidInput         params, a recipe, a file, data or a program is wrong: the user mends it
 +-- NotFound             a file, run or stream that does not exist
-+-- Refused              the other end will not: version, token, stale lease, an operation without a kernel
++-- Refused              the other end will not: version, token, an operation without a kernel
+|   +-- StaleLease       another worker holds the stream now: nothing is wrong, nothing is to be done
 +-- Unreachable          nobody answers at the address, or nobody answers in time
 +-- Exhausted            a port, disk or memory that is not to be had, a frame that is too large
 +-- Stopped              cancelled, or ended by a signal
@@ -48,6 +49,10 @@ class NotFound(Fault):
 
 class Refused(Fault):
     """The other end will not do it."""
+
+
+class StaleLease(Refused):
+    """Another worker holds the stream now."""
 
 
 class Unreachable(Fault):

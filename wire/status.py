@@ -7,7 +7,7 @@ from typing import NoReturn
 import grpc
 from google.protobuf.message import DecodeError
 
-from wire.errors import Exhausted, Fault, InvalidInput, NotFound, Refused, Stopped, Unreachable
+from wire.errors import Exhausted, Fault, InvalidInput, NotFound, Refused, StaleLease, Stopped, Unreachable
 from wire.v1 import run_pb2
 
 CODES: dict[type[Fault], grpc.StatusCode] = {
@@ -18,7 +18,9 @@ CODES: dict[type[Fault], grpc.StatusCode] = {
     Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Stopped: grpc.StatusCode.CANCELLED,
 }
-_LEAVES = {leaf.__name__: leaf for leaf in CODES}
+# What is derived comes before what it hangs under: the first that fits names the fault.
+_NEAREST_FIRST: tuple[type[Fault], ...] = (StaleLease, *CODES)
+_KINDS = {kind.__name__: kind for kind in _NEAREST_FIRST}
 _FAULTS = {code: leaf for leaf, code in CODES.items()} | {
     grpc.StatusCode.UNAUTHENTICATED: Refused,
     grpc.StatusCode.UNIMPLEMENTED: Refused,
@@ -28,14 +30,14 @@ _DETAIL = "problem-bin"
 
 
 def problem_of(fault: Fault) -> run_pb2.Problem:
-    """The fault as it travels, under the name of its leaf in wire/errors.py."""
-    leaf = next((name for name, kind in _LEAVES.items() if isinstance(fault, kind)), Refused.__name__)
-    return run_pb2.Problem(kind=leaf, what=fault.what, where=fault.where, fix=fault.fix)
+    """The fault as it travels, under the name of its nearest kind in wire/errors.py."""
+    name = next((name for name, kind in _KINDS.items() if isinstance(fault, kind)), Refused.__name__)
+    return run_pb2.Problem(kind=name, what=fault.what, where=fault.where, fix=fault.fix)
 
 
 def fault_of(problem: run_pb2.Problem) -> Fault:
     """The fault that a problem describes; an unknown kind is a Refused."""
-    return _LEAVES.get(problem.kind, Refused)(problem.what, where=problem.where, fix=problem.fix)
+    return _KINDS.get(problem.kind, Refused)(problem.what, where=problem.where, fix=problem.fix)
 
 
 def abort(context: grpc.ServicerContext, fault: Fault) -> NoReturn:

@@ -41,11 +41,12 @@ def test_a_meter_leaves_the_first_steps_out() -> None:
 
 
 def test_a_checkpoint_counts_neither_as_work_nor_as_stall() -> None:
-    """Paused time is taken out of the measured seconds."""
+    """Paused time is taken out of the measured seconds, from the next step on; a pause after the last one is none."""
     meter = Meter(0.0, warm_up=1)
     meter.step(1.0, 10, 0.0)
-    meter.step(4.0, 10, 0.5)
     meter.pause(2.0)
+    meter.step(4.0, 10, 0.5)
+    meter.pause(5.0)
     assert meter.reading().seconds == 1.0
     assert meter.reading().utilisation == 0.5
 
@@ -56,6 +57,19 @@ def test_a_run_shorter_than_the_warm_up_is_measured_whole() -> None:
     for i in range(3):
         meter.step(i + 1.0, 10, 0.0)
     assert meter.reading().rate == 10.0
+
+
+def test_a_run_of_the_warm_up_exactly_is_measured_whole() -> None:
+    """Ten steps with a warm-up of ten have a rate and a utilisation; the eleventh begins the measurement."""
+    meter = Meter(0.0, warm_up=10)
+    for i in range(10):
+        meter.step(i + 1.0, 10, 0.1)
+    reading = meter.reading()
+    assert (reading.rate, reading.seconds) == (10.0, 10.0)
+    assert reading.utilisation == pytest.approx(0.9)
+    meter.pause(3.0)
+    meter.step(15.0, 10, 0.0)
+    assert (meter.reading().seconds, meter.reading().rate, meter.reading().utilisation) == (2.0, 5.0, 1.0)
 
 
 def test_the_recent_rate_is_that_of_the_last_interval() -> None:

@@ -4,7 +4,7 @@ import grpc
 import pytest
 
 from wire import errors
-from wire.errors import Fault, Refused, Unreachable
+from wire.errors import Fault, Refused, StaleLease, Unreachable
 from wire.status import CODES, abort, fault_of, problem_of, raised
 from wire.v1 import run_pb2
 
@@ -119,3 +119,12 @@ def test_a_damaged_detail_is_passed_over():
     fault = raised(Failed(grpc.StatusCode.NOT_FOUND, "no run", (("problem-bin", b"\xff\xff"),)), ADDRESS)
     assert type(fault) is errors.NotFound
     assert fault.what == "no run"
+
+
+def test_a_stale_lease_arrives_as_one():
+    """It is a refusal to whoever knows no better, and told apart by its type, not by its words."""
+    with pytest.raises(Failed) as failed:
+        abort(Context(), StaleLease("another worker hosts the stream"))
+    assert failed.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert type(raised(failed.value, ADDRESS)) is StaleLease
+    assert issubclass(StaleLease, Refused)

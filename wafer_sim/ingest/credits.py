@@ -21,6 +21,11 @@ class CreditWindow:
     _back: int = 0
     _back_bytes: int = 0
 
+    @property
+    def held(self) -> int:
+        """Batches let in and not taken."""
+        return self._held
+
     def reopen(self) -> tuple[int, int]:
         """A new sender comes: the (batches, bytes) it may send. What the last one had left is void."""
         self._back = self._back_bytes = 0

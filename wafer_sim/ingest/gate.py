@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wire.codec import Frame
 from wire.cursor import Cursor
-from wire.errors import InvalidInput, Refused
+from wire.errors import InvalidInput, StaleLease
 
 
 class Verdict(enum.Enum):
@@ -29,14 +29,14 @@ class Gate:
     ended: bool = False
 
     def enter(self, lease: int) -> Cursor:
-        """A host comes with a lease: where it must start. Raises Refused for a lease that is not the newest."""
+        """A host comes with a lease: where it must start. Raises StaleLease for a lease that is not the newest."""
         if lease < self.lease:
             raise self._stale(lease)
         self.lease = lease
         return self.expected
 
     def judge(self, lease: int, frame: Frame) -> Verdict:
-        """Take a frame or drop a duplicate. Raises Refused for a stale lease, InvalidInput where a batch is missing."""
+        """Take a frame or drop a duplicate. Raises StaleLease, and InvalidInput where a batch is missing."""
         if lease != self.lease:
             raise self._stale(lease)
         if frame.cursor.stream != self.expected.stream:
@@ -50,8 +50,8 @@ class Gate:
         self.expected, self.ended = frame.following, frame.end
         return Verdict.TAKE
 
-    def _stale(self, lease: int) -> Refused:
-        return Refused(
+    def _stale(self, lease: int) -> StaleLease:
+        return StaleLease(
             f"lease {lease} of stream {self.expected.stream} is stale; lease {self.lease} holds the stream now",
             fix="nothing: another worker hosts the stream",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,12 @@ from wafer_sim.ingest.gate import Gate, Verdict
 from wire.codec import Frame, cursor_message
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Ragged
-from wire.errors import InvalidInput
+from wire.errors import InvalidInput, StaleLease
 from wire.landing import land
 from wire.seam import Seam, SeamClosed
 from wire.v1 import ingest_pb2
+
+log = logging.getLogger(__name__)
 
 WINDOW_BATCHES = 32
 WINDOW_BYTES = 32 * 2**20
@@ -48,16 +50,20 @@ class Push:
         self.grants: Seam[ingest_pb2.Grant] = Seam("grants", 4 * WINDOW_BATCHES)
 
     def arrive(self, frames: Sequence[Frame], message_bytes: int) -> None:
-        """Judge and land frames. Raises Refused for a stale lease, InvalidInput for a frame that does not fit."""
-        share = message_bytes // max(1, len(frames))
-        for frame in frames:
-            self.port.arrive(self, frame, share)
+        """Land frames and let them in, the bytes of their message shared out among them to the last one.
+
+        Raises StaleLease, SeamClosed when the run is over, InvalidInput for a frame that does not fit.
+        """
+        share, rest = divmod(message_bytes, max(1, len(frames)))
+        for left, frame in zip(reversed(range(len(frames))), frames, strict=True):
+            self.port.arrive(self, frame, share if left else share + rest)
 
 
 class StreamPort:
     """Where the batches of one stream arrive, in the dtypes that the model takes.
 
-    What lies in the seam and what may still be sent add up to one window, whoever hosts the stream.
+    What lies in the seam and what may still be sent add up to one window, whoever hosts the stream. No thread waits
+    with the lock held: what does not fit into a seam belongs to a pusher that keeps to no credit, and is refused.
     """
 
     def __init__(self, start: Cursor, spec: ElementSpec, dtypes: Sequence[str]) -> None:
@@ -69,6 +75,7 @@ class StreamPort:
         self._window = CreditWindow(WINDOW_BATCHES, WINDOW_BYTES)
         self._lock = threading.Lock()
         self._push: Push | None = None
+        self._closed = False
         self._acked = start
 
     @property
@@ -77,14 +84,24 @@ class StreamPort:
         push = self._push
         return push.worker if push else ""
 
+    @property
+    def ended(self) -> bool:
+        """Whether the end of the stream was let in."""
+        return self._gate.ended
+
     def enter(self, lease: int, worker: str) -> Push:
-        """A worker begins to push; whoever pushed before is told to stop. Raises Refused for a stale lease."""
+        """A worker begins to push; whoever pushed before is told to stop. Raises StaleLease.
+
+        When the run is over, the new push too is told to stop.
+        """
         push = Push(self, lease, worker)
         with self._lock:
             start = self._gate.enter(lease)
             old, self._push = self._push, push
             batches, nbytes = self._window.reopen()
-        push.grants.put(ingest_pb2.Grant(start=cursor_message(start), batches=batches, bytes=nbytes))
+            push.grants.put(ingest_pb2.Grant(start=cursor_message(start), batches=batches, bytes=nbytes))
+            if self._closed:
+                push.grants.close()
         if old is not None:
             old.grants.close()
         return push
@@ -97,24 +114,25 @@ class StreamPort:
         push.grants.close()
 
     def arrive(self, push: Push, frame: Frame, wire_bytes: int) -> None:
-        """Land a frame and let it in; a duplicate is dropped and its credit given back."""
+        """Land a frame and let it in; a duplicate is dropped and its credit given back.
+
+        Raises StaleLease for a push that was replaced, InvalidInput for a frame that does not fit or had no credit.
+        """
         arrays = () if frame.end else self._landed(frame)
         arrived = Arrived(frame.cursor, frame.following, arrays, frame.rows, wire_bytes, frame.end)
-        due = None
         with self._lock:
+            self._require_credit(push, frame)
             if self._gate.judge(push.lease, frame) is Verdict.TAKE:
                 self._window.entered(wire_bytes)
                 self.seam.put(arrived)
             else:
-                due = self._window.returned(wire_bytes)
-        self._grant(due)
+                self._grant(self._window.returned(wire_bytes))
 
     def take(self, timeout: float) -> Arrived:
         """The next batch in order. Raises TimeoutError, or SeamClosed when the run is over."""
         arrived = self.seam.get(timeout)
         with self._lock:
-            due = self._window.taken(arrived.wire_bytes)
-        self._grant(due)
+            self._grant(self._window.taken(arrived.wire_bytes))
         return arrived
 
     def ack(self, following: Cursor) -> None:
@@ -124,17 +142,30 @@ class StreamPort:
     def close(self) -> None:
         """The run is over: nothing more is let in, and whoever pushes is told to stop."""
         self.seam.close()
-        push = self._push
-        if push is not None:
-            push.grants.close()
+        with self._lock:
+            self._closed = True
+            if self._push is not None:
+                self._push.grants.close()
+
+    def _require_credit(self, push: Push, frame: Frame) -> None:
+        if push is not self._push and push.lease == self._gate.lease:
+            raise StaleLease(f"this push of stream {self.stream} is over; its worker pushes in another call")
+        if self._window.held >= self.seam.capacity:
+            raise InvalidInput(f"worker {push.worker} sends batches without credit", where=str(frame.cursor))
 
     def _grant(self, due: tuple[int, int] | None) -> None:
+        """Give credit back to the push of now. Called with the lock, so that none goes to one that just entered."""
         push = self._push
         if due is None or push is None:
             return
         grant = ingest_pb2.Grant(batches=due[0], bytes=due[1], acked=cursor_message(self._acked))
-        with contextlib.suppress(SeamClosed):  # a push that has just ended needs no credit
-            push.grants.put(grant)
+        try:
+            push.grants.put(grant, timeout=0)
+        except SeamClosed:
+            log.debug("stream %d: the push of %s has ended and needs no credit", self.stream, push.worker)
+        except TimeoutError:
+            log.warning("stream %d: worker %s reads no grants; its push is ended", self.stream, push.worker)
+            push.grants.close()
 
     def _landed(self, frame: Frame) -> Arrays:
         return tuple(

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from wafer_sim.ingest.port import Push, StreamPort
 from wire.admission import Handler
@@ -35,7 +36,7 @@ class IngestServicer:
 
     def push(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[ingest_pb2.Grant]:
         try:
-            push = self._enter(next(requests))
+            push = self._enter(next(requests, b""))
         except Fault as fault:
             abort(context, fault)
         log.info("stream %d: worker %s pushes with lease %d", push.port.stream, push.worker, push.lease)
@@ -51,7 +52,7 @@ class IngestServicer:
         try:
             hello = ingest_pb2.PushHello.FromString(first)
             spec = spec_from_bytes(hello.element_spec)
-        except Exception as error:
+        except (DecodeError, CodecError) as error:
             raise InvalidInput(f"a push does not begin with a hello: {error}") from error
         if hello.run_id != self._run_id or hello.stream not in self._ports:
             raise NotFound(
@@ -81,15 +82,21 @@ class _Reader(threading.Thread):
         try:
             for message in self._requests:
                 self._push.arrive(unpack(message, self._push.port.spec), len(message))
+            if not self._push.port.ended:
+                self._push.port.leave(self._push)
         except Fault as fault:
             self._end(fault)
         except CodecError as error:
             self._end(InvalidInput(str(error), where=f"stream {self._push.port.stream} from {self._push.worker}"))
         except SeamClosed:
             log.debug("stream %d: the run is over", self._push.port.stream)
-        except Exception as error:  # noqa: BLE001 - gRPC ends the iterator with a bare Exception when a call breaks
-            log.info("stream %d: the push of %s broke off: %s", self._push.port.stream, self._push.worker, error)
+        except grpc.RpcError:
+            log.info("stream %d: the push of %s broke off", self._push.port.stream, self._push.worker)
             self._push.port.leave(self._push)
+        except Exception as error:
+            log.exception("stream %d: a batch could not be taken", self._push.port.stream)
+            what = f"the wafer could not take a batch: {type(error).__name__}: {error}"
+            self._end(Refused(what, where=f"stream {self._push.port.stream} from {self._push.worker}"))
 
     def _end(self, fault: Fault) -> None:
         self.fault = fault

@@ -6,54 +6,66 @@ import threading
 import time
 from collections.abc import Mapping
 
-from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.meter import Meter
 from wafer_sim.run.board import Board, position_message, progress_message, seam_message
-from wafer_sim.run.feed import Feed
+from wafer_sim.run.feed import Feed, StepInput
 from wafer_sim.runtime.torch_executor import TorchExecutor
+from wire.errors import InvalidInput
 from wire.v1 import run_pb2
 
 
 class Evaluation:
     """Evaluates the weights of a checkpoint over the streams until they end, or for max_steps batches (0: all)."""
 
-    def __init__(
-        self, spec: run_pb2.RunSpec, executor: TorchExecutor, feed: Feed, board: Board, checkpoint: Checkpoint
-    ) -> None:
+    def __init__(self, spec: run_pb2.RunSpec, executor: TorchExecutor, feed: Feed, board: Board) -> None:
         self._spec = spec
         self._executor = executor
         self._feed = feed
         self._board = board
         self._sums: dict[str, float] = {}
         self._batches = 0
-        self._step = checkpoint.step
+        self._complete = False
         self._meter = Meter(time.perf_counter())
         self.stop_asked = threading.Event()
         self.programming_seconds = 0.0
 
     def run(self) -> None:
-        """Raises SeamClosed when stopped, Unreachable for a late stream, InvalidInput for a bad batch."""
-        while not self.stop_asked.is_set() and (not self._spec.max_steps or self._batches < self._spec.max_steps):
+        """Raises SeamClosed when stopped, Unreachable for a late stream, InvalidInput for a bad batch or for none."""
+        while not self.stop_asked.is_set() and not self._complete:
             taken = self._feed.take()
-            if taken is None:
-                break
-            if not self._batches:
-                self._board.phase("running")
-                self._meter = Meter(time.perf_counter())
-            for batch in taken.batches:
-                for name, value in self._executor.evaluate(batch).items():
-                    self._sums[name] = self._sums.get(name, 0.0) + value
-            self._batches += 1
-            self._feed.commit(taken)
-            self._meter.step(time.perf_counter(), taken.rows, taken.wait)
-            if self._board.due():
-                self._meter.lap()
-                self._board.progress(self._progress())
-        self._end(stopped=self.stop_asked.is_set())
+            if taken is not None:
+                self._add(taken)
+            elif not self._batches:
+                raise InvalidInput("the evaluation set gave no batch", fix="look at the data, or lower the batch size")
+            self._complete = taken is None or self._batches == self._spec.max_steps
 
-    def stopped(self) -> None:
-        """The run was told to stop while it waited for input."""
-        self._end(stopped=True)
+    def end(self) -> None:
+        """Say what came out, of all batches or of those taken before the run was stopped."""
+        seams = [*self._board.seams(), *(seam_message(port.seam.reading()) for port in self._feed.ports.values())]
+        self._board.finished(
+            run_pb2.Finished(
+                progress=self._progress(),
+                metrics=averages(self._sums),
+                programming_seconds=self.programming_seconds,
+                seams=seams,
+                stopped=not self._complete,
+            )
+        )
+
+    def _add(self, taken: StepInput) -> None:
+        first = not self._batches
+        if first:
+            self._board.phase("running")
+            self._meter = Meter(time.perf_counter())
+        for batch in taken.batches:
+            for name, value in self._executor.evaluate(batch).items():
+                self._sums[name] = self._sums.get(name, 0.0) + value
+        self._batches += 1
+        self._feed.commit(taken)
+        self._meter.step(time.perf_counter(), taken.rows, 0.0 if first else taken.wait)
+        if self._board.due():
+            self._meter.lap()
+            self._board.progress(self._progress())
 
     def _progress(self) -> run_pb2.Progress:
         reading = self._meter.reading()
@@ -66,18 +78,6 @@ class Evaluation:
     def _loss(self) -> float:
         rows = self._sums.get("rows", 0.0)
         return self._sums["loss"] / rows if rows else float("nan")
-
-    def _end(self, stopped: bool) -> None:
-        seams = [*self._board.seams(), *(seam_message(port.seam.reading()) for port in self._feed.ports.values())]
-        self._board.finished(
-            run_pb2.Finished(
-                progress=self._progress(),
-                metrics=averages(self._sums),
-                programming_seconds=self.programming_seconds,
-                seams=seams,
-                stopped=stopped,
-            )
-        )
 
 
 def averages(sums: Mapping[str, float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What a step does with its batches: compute, drain, or compute the same batch again and again."""
+"""What a step does with its batches: compute, or drain them."""
 
 from __future__ import annotations
 
@@ -41,13 +41,17 @@ class Drain:
 
 
 class Compute:
-    """Runs the model: gradients in every replica, one update."""
+    """Runs the model: gradients in every replica, one update.
 
-    def __init__(self, replicas: Replicas) -> None:
+    check: a loss that is not finite raises NotFinite. Without it the run goes on; such a step changes no weight.
+    """
+
+    def __init__(self, replicas: Replicas, *, check: bool) -> None:
         self._replicas = replicas
+        self._check = check
 
     def step(self, batches: StepInput, step: int) -> float:
         result = self._replicas.step(batches.batches, step)
-        if not result.applied:
+        if self._check and not result.applied:
             raise NotFinite(result.loss)
         return result.loss

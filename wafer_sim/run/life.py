@@ -1,7 +1,8 @@
-"""The life of a run: assembled from its spec, trained or evaluated, ended in one of three ways."""
+"""The life of a run: assembled from its spec, trained or evaluated; it finishes, is stopped or fails."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -45,22 +46,24 @@ class Run:
         timeout = spec.input_timeout or DEFAULT_INPUT_TIMEOUT
         self.feed = Feed(spec.data, [t.dtype for t in program.inputs], positions, timeout, board)
         self.ingest = IngestServicer(run_id, self.feed.ports)
-        work = Training if spec.mode == run_pb2.MODE_TRAIN else Evaluation
-        self._work = work(spec, self._executor, self.feed, board, checkpoint)
+        self._work: Training | Evaluation
+        if spec.mode == run_pb2.MODE_TRAIN:
+            self._work = Training(spec, self._executor, self.feed, board, checkpoint)
+        else:
+            self._work = Evaluation(spec, self._executor, self.feed, board)
         self._work.programming_seconds = time.perf_counter() - begun
 
     def live(self) -> None:
         """Run to the end and say so on the board. Raises the Fault that ended it early."""
         self._board.phase(f"waiting for {self._spec.data.streams} streams")
         try:
-            self._work.run()
-        except SeamClosed:
-            if self._fault is None:
-                self._work.stopped()
+            with contextlib.suppress(SeamClosed):  # `stop` or `fail` closed the feed while a step waited for it
+                self._work.run()
         finally:
             self.feed.close()
         if self._fault is not None:
             raise self._fault
+        self._work.end()
 
     def stop(self) -> None:
         """End after the step in hand, with a checkpoint."""
@@ -68,9 +71,9 @@ class Run:
         self.feed.close()
 
     def fail(self, fault: Fault) -> None:
-        """End with this fault; the last checkpoint stays as it is."""
+        """End with this fault after the step in hand; the last checkpoint stays as it is."""
         self._fault = fault
-        self.feed.close()
+        self.stop()
 
 
 def _starting_point(spec: run_pb2.RunSpec) -> Checkpoint:

@@ -30,10 +30,6 @@ class Training:
         self._executor = executor
         self._feed = feed
         self._board = board
-        self._replicas = Replicas(executor, spec.data.replicas, seed=spec.seed)
-        self._fabric: Fabric = (
-            Drain(spec.drain_rate) if spec.fabric == run_pb2.FABRIC_DRAIN else Compute(self._replicas)
-        )
         self.step = self._saved_step = 0 if spec.fresh_start else checkpoint.step
         self._loss = float("nan")
         optimizer = OptimizerSpec.model_validate_json(spec.optimizer)
@@ -44,42 +40,60 @@ class Training:
 
     def run(self) -> None:
         """Raises SeamClosed when stopped while waiting, Unreachable for a late stream, InvalidInput for a bad step."""
-        first: StepInput | None = None
-        with self._replicas:
-            while self.step < self._spec.max_steps and not self.stop_asked.is_set():
-                taken = first if self._synthetic and first is not None else self._feed.take()
-                if taken is None:
-                    raise InvalidInput(
-                        f"the input ended after step {self.step} of {self._spec.max_steps}",
-                        fix="repeat the dataset, or lower max_steps",
-                    )
-                if first is None:
-                    first = taken
-                    self._begin()
-                self._take_step(taken)
-        self._end(stopped=self.step < self._spec.max_steps)
+        if self._spec.fabric == run_pb2.FABRIC_DRAIN:
+            self._take_steps(Drain(self._spec.drain_rate))
+            return
+        with Replicas(self._executor, self._spec.data.replicas, seed=self._spec.seed) as replicas:
+            self._take_steps(Compute(replicas, check=self._spec.check_loss_values))
 
-    def stopped(self) -> None:
-        """The run was told to stop while it waited for input."""
-        self._end(stopped=True)
+    def end(self) -> None:
+        """Save what is not saved and say that the run has finished, or was stopped. Raises Exhausted."""
+        self._save()
+        seams = [*self._board.seams(), *(seam_message(port.seam.reading()) for port in self._feed.ports.values())]
+        self._board.finished(
+            run_pb2.Finished(
+                progress=self._progress(),
+                programming_seconds=self.programming_seconds,
+                seams=seams,
+                stopped=self.step < self._spec.max_steps,
+            )
+        )
 
     @property
     def _synthetic(self) -> bool:
         return self._spec.fabric == run_pb2.FABRIC_SYNTHETIC
 
-    def _begin(self) -> None:
-        self._meter = Meter(time.perf_counter())
-        self._board.phase("running")
+    def _take_steps(self, fabric: Fabric) -> None:
+        taken: StepInput | None = None
+        while self.step < self._spec.max_steps and not self.stop_asked.is_set():
+            stall = 0.0
+            if taken is None:
+                taken = self._next()
+                self._meter = Meter(time.perf_counter())
+                self._board.phase("running")
+            elif not self._synthetic:
+                taken = self._next()
+                stall = taken.wait
+            self._take_step(fabric, taken, stall)
 
-    def _take_step(self, taken: StepInput) -> None:
+    def _next(self) -> StepInput:
+        taken = self._feed.take()
+        if taken is None:
+            raise InvalidInput(
+                f"the input ended after step {self.step} of {self._spec.max_steps}",
+                fix="repeat the dataset, or lower max_steps",
+            )
+        return taken
+
+    def _take_step(self, fabric: Fabric, taken: StepInput, stall: float) -> None:
         try:
-            self._loss = self._fabric.step(taken, self.step)
+            self._loss = fabric.step(taken, self.step)
         except NotFinite as error:
             raise self._not_finite(taken, error.args[0]) from error
         self.step += 1
         if not self._synthetic:
             self._feed.commit(taken)
-        self._meter.step(time.perf_counter(), taken.rows, 0.0 if self._synthetic and self.step > 1 else taken.wait)
+        self._meter.step(time.perf_counter(), taken.rows, stall)
         self._tell()
         if self._spec.checkpoint_steps and self.step % self._spec.checkpoint_steps == 0:
             self._save()
@@ -118,18 +132,6 @@ class Training:
         self._saved_step = self.step
         self._meter.pause(time.perf_counter() - begun)
         self._board.saved(self.step, str(path))
-
-    def _end(self, stopped: bool) -> None:
-        self._save()
-        seams = [*self._board.seams(), *(seam_message(port.seam.reading()) for port in self._feed.ports.values())]
-        self._board.finished(
-            run_pb2.Finished(
-                progress=self._progress(),
-                programming_seconds=self.programming_seconds,
-                seams=seams,
-                stopped=stopped,
-            )
-        )
 
     def _not_finite(self, taken: StepInput, loss: float) -> InvalidInput:
         cursors = ", ".join(str(batch.cursor) for batch in taken.taken)

@@ -1,0 +1,147 @@
+"""A worker's line to its coordinator: it registers, listens, sends heartbeats and reports failures."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import grpc
+
+from wire.channel import Security, connect
+from wire.errors import Fault, InvalidInput, Stopped, Unreachable
+from wire.status import problem_of, raised
+from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2
+
+log = logging.getLogger("streamer")
+
+REGISTER_SECONDS = 15.0
+REPORT_SECONDS = 3.0
+
+Seams = Callable[[], Sequence[run_pb2.Seam]]
+
+
+class CoordinatorLine:
+    """One worker at one coordinator. `leave` ends whatever waits here, from any thread."""
+
+    def __init__(self, address: str, security: Security) -> None:
+        self._address = address
+        self._channel = connect(address, security)
+        self._coordinator = coordinator_pb2_grpc.CoordinatorStub(self._channel)
+        self._id = coordinator_pb2.RegisterReply()
+        self._leaving = threading.Event()
+        self._lock = threading.Lock()
+        self._call: grpc.Call | None = None
+        self._beats: threading.Thread | None = None
+
+    @property
+    def left(self) -> bool:
+        return self._leaving.is_set()
+
+    def leave(self) -> None:
+        """Nothing is waited for any more."""
+        self._leaving.set()
+        with self._lock:
+            call = self._call
+        if call is not None:
+            call.cancel()
+
+    def close(self) -> None:
+        """Leave, and let go of the channel once the last heartbeat is through."""
+        self.leave()
+        if self._beats is not None:
+            self._beats.join(REPORT_SECONDS)
+        self._channel.close()
+
+    def register(self, request: coordinator_pb2.RegisterRequest) -> None:
+        """Returns also when told to leave meanwhile. Raises Unreachable where nobody answers, Refused."""
+        call = self._coordinator.Register.future(request, timeout=REGISTER_SECONDS, wait_for_ready=True)
+        self._hold(call)
+        try:
+            self._id = call.result()
+        except grpc.FutureCancelledError:
+            if not self.left:
+                raise
+        except grpc.RpcError as error:
+            if not self.left:
+                raise self._unanswered(error) from error
+
+    def assignments(self) -> Iterator[coordinator_pb2.Assignment]:
+        """What this worker is told, until it leaves. Raises Unreachable or Stopped when the coordinator is gone."""
+        watch = self._coordinator.Watch(
+            coordinator_pb2.WatchRequest(worker_id=self._id.worker_id, incarnation=self._id.incarnation)
+        )
+        self._hold(watch)
+        try:
+            for assignment in watch:
+                if self.left:
+                    return
+                yield assignment
+        except grpc.RpcError as error:
+            if not self.left:
+                raise self._gone(error) from error
+        if not self.left:
+            raise Stopped("the coordinator ended the watch", where=self._address)
+
+    def start_beating(self, seams: Seams) -> None:
+        """Send a sign of life with the latest readings at the coordinator's pace, until `leave`."""
+        self._beats = threading.Thread(target=self._beat, args=(seams,), name="heartbeat", daemon=True)
+        self._beats.start()
+
+    def failed(self, run_id: str, stream: int, error: BaseException) -> None:
+        """Report that a stream cannot go on, and why."""
+        fault = error if isinstance(error, Fault) else _described(error)
+        log.error("stream %d cannot go on: %s", stream, fault)
+        report = coordinator_pb2.ReportFailureRequest(
+            worker_id=self._id.worker_id,
+            incarnation=self._id.incarnation,
+            run_id=run_id,
+            stream=stream,
+            problem=problem_of(fault),
+        )
+        self._tell(lambda: self._coordinator.ReportFailure(report, timeout=REPORT_SECONDS))
+
+    def _hold(self, call: grpc.Call) -> None:
+        with self._lock:
+            self._call = call
+        if self.left:
+            call.cancel()
+
+    def _beat(self, seams: Seams) -> None:
+        while not self._leaving.wait(self._id.heartbeat_seconds or 1.0):
+            beat = coordinator_pb2.HeartbeatRequest(
+                worker_id=self._id.worker_id, incarnation=self._id.incarnation, seams=seams()
+            )
+            self._tell(lambda beat=beat: self._coordinator.Heartbeat(beat, timeout=REPORT_SECONDS))  # type: ignore[misc]
+
+    def _tell(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except grpc.RpcError as error:
+            if not self.left:
+                log.warning("the coordinator did not take a report: %s", raised(error, self._address))
+
+    def _unanswered(self, error: grpc.RpcError) -> Fault:
+        fault = raised(error, self._address)
+        if isinstance(fault, Unreachable):
+            return Unreachable(
+                f"no coordinator answered at {self._address} within {REGISTER_SECONDS:g} s",
+                fix="start one with `wafer_sim serve`, or give --coordinator HOST:PORT",
+            )
+        return fault
+
+    def _gone(self, error: grpc.RpcError) -> Fault:
+        fault = raised(error, self._address)
+        cut_off = isinstance(fault, Stopped) and fault.where == self._address  # gRPC's word, not the coordinator's
+        if isinstance(fault, Unreachable) or cut_off:
+            fix = "start `wafer_sim serve` again, and then this worker"
+            return Unreachable(f"the coordinator at {self._address} is gone", fix=fix)
+        return fault
+
+
+def _described(error: BaseException) -> InvalidInput:
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place is not None else ""
+    return InvalidInput(f"{type(error).__name__}: {error}", where=where)

@@ -1,0 +1,87 @@
+"""What a worker opens for an assignment: the job's recipe or its own loader, and only if it is the job's data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamer.assigned import open_input
+from streamer.pipeline import recipe_input
+from streamer.recipe import Recipe
+from wire.codec import spec_to_bytes
+from wire.cursor import Cursor
+from wire.elements import ElementSpec, Field
+from wire.errors import InvalidInput, NotFound
+from wire.v1 import coordinator_pb2, run_pb2
+
+RECIPE = Recipe.from_params(
+    {"format": "synthetic", "rows": 20, "batch_size": 4, "columns": {"x": {"dtype": "int32", "shape": [2]}}}, "test"
+)
+SPEC = recipe_input(RECIPE).spec
+LOADER = """
+from torch.utils.data import DataLoader
+
+def get_train_dataloader(params):
+    return DataLoader([float(i) for i in range(params["rows"])], batch_size=4)
+
+def get_eval_dataloader(params):
+    return DataLoader([int(i) for i in range(3)], batch_size=1)
+"""
+
+
+def assignment(spec: ElementSpec = SPEC, **changes: object) -> coordinator_pb2.Assignment:
+    plan = {
+        "streams": 2,
+        "replicas": 1,
+        "batch_size": 4,
+        "drop_remainder": True,
+        "epochs": 1,
+        "element_spec": spec_to_bytes(spec),
+        "recipe": RECIPE.to_json(),
+        "rows": 20,
+    }
+    data = run_pb2.DataPlan(**(plan | changes))
+    return coordinator_pb2.Assignment(run_id="r", data=data, mode=run_pb2.MODE_TRAIN)
+
+
+def test_a_recipe_is_opened_with_the_runs_settings() -> None:
+    """Stream 1 of 2 has the steps that are its turn, to the end of the one epoch."""
+    opened = open_input(assignment(), None, None, None)
+    pipeline = opened.open(Cursor(1))
+    frames = []
+    while not frames or not frames[-1].end:
+        frames.append(pipeline.get(20))
+    pipeline.close()
+    assert [frame.rows for frame in frames] == [4, 4, 0]
+    assert opened.run_id == "r"
+
+
+def test_data_of_another_shape_is_refused() -> None:
+    """Both element specs are named, and what to do."""
+    with pytest.raises(InvalidInput, match=r"data has .* the job takes") as refused:
+        open_input(assignment(ElementSpec((Field("x", "int32", (3,)),))), None, None, None)
+    assert "loader" in refused.value.fix
+
+
+def test_data_of_another_length_is_refused() -> None:
+    """The order of samples hangs on the number of rows, so another number is another order."""
+    with pytest.raises(InvalidInput, match="has 20 rows, the job's has 21"):
+        open_input(assignment(rows=21), None, None, None)
+
+
+def test_a_workers_own_loader_goes_before_the_recipe(tmp_path: Path) -> None:
+    """It is called with the params named on the worker's command line."""
+    data, params = tmp_path / "assigned_data.py", tmp_path / "params.yaml"
+    data.write_text(LOADER)
+    params.write_text("rows: 8\n")
+    with pytest.raises(InvalidInput, match=r"this worker's data has \(.*float64") as refused:
+        open_input(assignment(), str(data), str(params), None)
+    assert "int32" in refused.value.what
+
+
+def test_a_missing_params_file_is_named(tmp_path: Path) -> None:
+    """Before any code of the user runs."""
+    with pytest.raises(NotFound) as missing:
+        open_input(assignment(), "data.py", str(tmp_path / "no.yaml"), None)
+    assert missing.value.where == str(tmp_path / "no.yaml")

@@ -1,0 +1,326 @@
+"""The ingest over a real gRPC server, fed by real pushers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import grpc
+import numpy as np
+import pytest
+
+from streamer import transport
+from streamer.stages.encode import Encoder
+from streamer.transport import PushBroken, Pusher
+from wafer_sim.ingest.port import WINDOW_BATCHES, StreamPort
+from wafer_sim.ingest.servicer import IngestServicer
+from wire.channel import Security, connect, serve
+from wire.codec import Frame, spec_to_bytes
+from wire.cursor import Cursor
+from wire.elements import ElementSpec, Field
+from wire.errors import Exhausted, InvalidInput, NotFound, Refused, StaleLease
+from wire.seam import SeamClosed
+from wire.status import raised
+from wire.v1 import ingest_pb2
+
+SPEC = ElementSpec((Field("x", "int32", (2,)),))
+OTHER = ElementSpec((Field("x", "int64", (2,)),))
+
+
+class Batches:
+    """A pipeline: `count` batches of one row, each holding its number; then the end."""
+
+    def __init__(self, cursor: Cursor, count: int) -> None:
+        self.cursor = cursor
+        self.count = count
+        self.given = 0
+        self.closed = threading.Event()
+
+    def get(self, timeout: float | None = None) -> Frame:
+        cursor = self.cursor
+        if self.closed.is_set() or cursor.sequence > self.count:
+            raise SeamClosed("batches")
+        self.cursor = cursor.following()
+        self.given += 1
+        if cursor.sequence == self.count:
+            return Frame(cursor, cursor, {}, end=True)
+        return Frame(cursor, self.cursor, {"x": np.full((1, 2), cursor.sequence, np.int32)})
+
+    def close(self) -> None:
+        self.closed.set()
+
+    def readings(self) -> list[object]:
+        return []
+
+
+class Running(threading.Thread):
+    """A push in a thread of its own; `ended` gives what it raised."""
+
+    def __init__(self, pusher: Pusher) -> None:
+        super().__init__(daemon=True)
+        self.pusher = pusher
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.pusher.run()
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            self.error = error
+
+    def ended(self) -> BaseException | None:
+        self.join(20)
+        assert not self.is_alive()
+        return self.error
+
+
+@dataclass
+class Ingest:
+    """An ingest of one stream behind a real server."""
+
+    port: StreamPort
+    server: grpc.Server
+    channel: grpc.Channel
+    opened: list[Batches] = field(default_factory=list)
+
+    def pusher(
+        self,
+        count: int = 100,
+        *,
+        lease: int = 1,
+        run: str = "run-1",
+        spec: ElementSpec = SPEC,
+        encoder: Encoder | None = None,
+    ) -> Pusher:
+        hello = ingest_pb2.PushHello(
+            run_id=run, stream=0, lease=lease, worker_id=f"w{lease}", element_spec=spec_to_bytes(spec)
+        )
+
+        def opened(cursor: Cursor) -> Batches:
+            self.opened.append(Batches(cursor, count))
+            return self.opened[-1]
+
+        return Pusher(self.channel, "the ingest", hello, encoder or Encoder(SPEC), opened)
+
+    def raw(self, *messages: bytes) -> Iterator[ingest_pb2.Grant]:
+        call = self.channel.stream_stream(
+            "/wire.v1.Ingest/Push", request_serializer=None, response_deserializer=ingest_pb2.Grant.FromString
+        )
+        return call(iter(messages))
+
+    def hello(self) -> bytes:
+        hello = ingest_pb2.PushHello(run_id="run-1", lease=1, worker_id="raw", element_spec=spec_to_bytes(SPEC))
+        return hello.SerializeToString()
+
+
+@pytest.fixture
+def ingest() -> Iterator[Ingest]:
+    port = StreamPort(Cursor(0), SPEC, ("float32",))
+    server, number = serve("localhost", 0, Security(), threads=8)
+    server.add_generic_rpc_handlers((IngestServicer("run-1", {0: port}).handler(),))
+    server.start()
+    channel = connect(f"localhost:{number}", Security())
+    yield Ingest(port, server, channel)
+    port.close()
+    channel.close()
+    server.stop(None).wait()
+
+
+def taken(port: StreamPort, count: int) -> list[int]:
+    """The numbers inside the next batches."""
+    return [int(port.take(20).arrays[0][0, 0]) for _ in range(count)]
+
+
+def test_batches_arrive_in_order_under_credits(ingest: Ingest) -> None:
+    """Every batch comes once and in order, the end too, and no more is ahead than the window allows."""
+    running = Running(ingest.pusher(200))
+    for number in range(200):
+        assert taken(ingest.port, 1) == [number]
+        assert ingest.opened[0].given <= number + 1 + WINDOW_BATCHES
+    assert ingest.port.take(20).end
+    ingest.port.close()
+    assert running.ended() is None
+    assert ingest.opened[0].closed.is_set()
+
+
+def test_a_stale_lease_is_refused_as_such(ingest: Ingest) -> None:
+    """Who comes with an old lease is told so by the type of the error; the holder of the new one goes on."""
+    newer = Running(ingest.pusher(100, lease=2))
+    assert taken(ingest.port, 1) == [0]
+    assert isinstance(Running(ingest.pusher(lease=1)).ended(), StaleLease)
+    assert taken(ingest.port, 99) == list(range(1, 100))
+    ingest.port.close()
+    assert newer.ended() is None
+
+
+def test_a_new_host_takes_over_behind_what_arrived(ingest: Ingest) -> None:
+    """The old host's push ends without an error, and nothing is missing or twice."""
+    old = Running(ingest.pusher(100, lease=1))
+    assert taken(ingest.port, 10) == list(range(10))
+    new = Running(ingest.pusher(100, lease=2))
+    assert taken(ingest.port, 90) == list(range(10, 100))
+    assert old.ended() is None or isinstance(old.ended(), StaleLease)
+    assert ingest.opened[0].closed.is_set()
+    ingest.port.close()
+    assert new.ended() is None
+
+
+def test_a_push_that_breaks_off_goes_on_from_the_cursor(ingest: Ingest) -> None:
+    """The same worker comes again with the same lease and starts where the ingest says."""
+    first = Running(ingest.pusher(100))
+    assert taken(ingest.port, 5) == list(range(5))
+    first.pusher.stop()
+    assert first.ended() is None
+    again = Running(ingest.pusher(100))
+    assert taken(ingest.port, 95) == list(range(5, 100))
+    assert ingest.opened[1].count == 100
+    ingest.port.close()
+    assert again.ended() is None
+
+
+def test_a_server_that_goes_away_is_a_broken_push(ingest: Ingest) -> None:
+    """The pusher says that a new push may go on, and its pipeline is closed."""
+    running = Running(ingest.pusher(100))
+    taken(ingest.port, 1)
+    ingest.server.stop(None).wait()
+    assert isinstance(running.ended(), PushBroken)
+    assert ingest.opened[0].closed.is_set()
+
+
+def test_other_elements_than_the_jobs_are_refused(ingest: Ingest) -> None:
+    """The error names the worker and both element specs."""
+    error = Running(ingest.pusher(spec=OTHER)).ended()
+    assert isinstance(error, Refused)
+    assert "worker w1 has elements (x: int64(2)), the job takes (x: int32(2))" in error.what
+
+
+def test_another_run_is_not_fed_here(ingest: Ingest) -> None:
+    """A worker that comes for a run of yesterday is told which run this is."""
+    error = Running(ingest.pusher(run="run-0")).ended()
+    assert isinstance(error, NotFound)
+    assert "'run-1'" in error.fix
+
+
+class Garbling(Encoder):
+    """Sends bytes that are no frames."""
+
+    def message(self, frames: object) -> bytes:
+        return b"\xff" * 100
+
+
+def test_bytes_that_are_no_frame_end_the_push(ingest: Ingest) -> None:
+    """The error names stream and worker; the port is free for another host."""
+    error = Running(ingest.pusher(encoder=Garbling(SPEC))).ended()
+    assert isinstance(error, InvalidInput)
+    assert "stream 0 from w1" in error.where
+    running = Running(ingest.pusher(10, lease=2))
+    assert taken(ingest.port, 10) == list(range(10))
+    ingest.port.close()
+    assert running.ended() is None
+
+
+def test_a_batch_too_large_for_a_message_names_its_cursor(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before it is sent, with what to do about it."""
+    monkeypatch.setattr(transport, "MAX_MESSAGE_BYTES", 100)
+    error = Running(ingest.pusher()).ended()
+    assert isinstance(error, Exhausted)
+    assert error.where.startswith("stream 0 epoch 0 batch")
+    assert "batch size" in error.fix
+
+
+@pytest.mark.parametrize("first", [(), (b"",), (b"\xff\xff",)], ids=["nothing", "empty", "garbage"])
+def test_a_push_begins_with_a_hello(ingest: Ingest, first: tuple[bytes, ...]) -> None:
+    """A call without one is refused in a sentence, not with an error of the service."""
+    with pytest.raises(grpc.RpcError) as failed:
+        next(ingest.raw(*first))
+    fault = raised(failed.value, "here")
+    assert isinstance(fault, InvalidInput)
+    assert "hello" in fault.what
+
+
+def test_who_stops_sending_before_the_end_no_longer_hosts(ingest: Ingest) -> None:
+    """A client that closes its side without the stream's end is let go, so that the wait for it names nobody."""
+    grants = list(ingest.raw(ingest.hello()))
+    assert grants[0].HasField("start")
+    assert grants[-1].stop
+    assert ingest.port.host == ""
+
+
+def test_a_fault_of_the_wafer_itself_reaches_the_worker(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nobody foresaw ends the push with its name, instead of leaving everybody waiting."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no kernel for this")
+
+    monkeypatch.setattr(ingest.port, "arrive", broken)
+    error = Running(ingest.pusher()).ended()
+    assert isinstance(error, Refused)
+    assert "RuntimeError: no kernel for this" in error.what
+
+
+def test_who_comes_when_the_run_is_over_is_told_to_stop(ingest: Ingest) -> None:
+    """A push that begins after the port was closed ends at once."""
+    ingest.port.close()
+    assert Running(ingest.pusher()).ended() is None
+
+
+def in_time(call: Callable[[], object]) -> bool:
+    """Whether a call returns, instead of waiting for ever."""
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(10)
+    return not thread.is_alive()
+
+
+def test_a_pusher_that_reads_no_grants_does_not_hold_up_the_replica() -> None:
+    """When its unread grants have filled their seam its push is ended; the replica's take does not wait for it."""
+    port = StreamPort(Cursor(0), SPEC, ("int32",))
+    push = port.enter(1, "rude")
+    frames = [Batches(Cursor(0), 99).get()]
+    assert in_time(lambda: push.arrive(frames * 8 * push.grants.capacity, 8))
+    assert push.grants.reading().depth == push.grants.capacity
+    pipeline = Batches(Cursor(0, 0, 1), 99)
+    push.arrive([pipeline.get() for _ in range(8)], 8)
+    assert in_time(lambda: [port.take(1) for _ in range(9)])
+    with pytest.raises(SeamClosed):
+        push.grants.put(ingest_pb2.Grant(), timeout=0)
+
+
+def test_batches_without_credit_are_refused() -> None:
+    """A pusher that sends on and on is an error at the window's end; nobody waits with the port's lock held."""
+    port = StreamPort(Cursor(0), SPEC, ("int32",))
+    push = port.enter(1, "rude")
+    pipeline = Batches(Cursor(0), 1000)
+    frames = [pipeline.get() for _ in range(100)]
+    with pytest.raises(InvalidInput, match="worker rude sends batches without credit"):
+        push.arrive(frames, 100)
+    assert [int(port.take(1).arrays[0][0, 0]) for _ in range(3)] == [0, 1, 2]
+
+
+def test_every_byte_that_was_sent_comes_back_as_credit() -> None:
+    """Bytes of a message that its frames do not share evenly are not lost: a run of any length keeps its window."""
+    port = StreamPort(Cursor(0), SPEC, ("int32",))
+    push = port.enter(1, "w")
+    first = push.grants.get(0)
+    pipeline = Batches(Cursor(0), 10_000)
+    granted = 0
+    for _ in range(8):
+        push.arrive([pipeline.get() for _ in range(8)], 1007)
+        for _ in range(8):
+            port.take(1)
+        granted += push.grants.get(0).bytes
+    assert first.bytes > 0
+    assert granted == 8 * 1007
+
+
+def test_a_late_frame_of_a_push_that_was_replaced_is_not_let_in() -> None:
+    """The same worker came again with the same lease: what its first call still holds is void."""
+    port = StreamPort(Cursor(0), SPEC, ("int32",))
+    pipeline = Batches(Cursor(0), 10)
+    old, new = port.enter(1, "w"), port.enter(1, "w")
+    frame = pipeline.get()
+    with pytest.raises(StaleLease):
+        old.arrive([frame], 10)
+    new.arrive([frame], 10)
+    assert port.take(1).cursor == Cursor(0)
