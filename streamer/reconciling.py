@@ -12,7 +12,7 @@ from streamer.assigned import AssignedInput
 from streamer.hosting import Host
 from streamer.transport import Pusher
 from wire.channel import Security, connect
-from wire.seam import SeamReading
+from wire.readings import seam_message
 from wire.v1 import coordinator_pb2, ingest_pb2, run_pb2
 
 log = logging.getLogger("streamer")
@@ -66,7 +66,7 @@ class Hosts:
     def seams(self) -> list[run_pb2.Seam]:
         """The latest readings of every hosted stream; from any thread."""
         return [
-            _seam_message(reading, self._worker, host.stream)
+            seam_message(reading, self._worker, host.stream)
             for host in list(self._hosts.values())
             for reading in host.readings()
         ]
@@ -109,17 +109,3 @@ class Hosts:
             if not host.join(max(0.0, until - time.monotonic())):
                 log.warning("stream %d did not end within %g s", host.stream, JOIN_SECONDS)
             self._hosts.pop(host.stream, None)
-
-
-def _seam_message(reading: SeamReading, worker: str, stream: int) -> run_pb2.Seam:
-    return run_pb2.Seam(
-        name=reading.name.split("/")[0],
-        items=reading.items,
-        put_wait=reading.put_wait,
-        get_wait=reading.get_wait,
-        occupancy=reading.occupancy,
-        depth=reading.depth,
-        capacity=reading.capacity,
-        worker=worker,
-        stream=stream,
-    )

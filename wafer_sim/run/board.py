@@ -11,7 +11,6 @@ from wafer_sim.ledger import StreamPosition
 from wafer_sim.meter import Reading, attribute
 from wire.codec import cursor_message
 from wire.errors import Fault
-from wire.seam import SeamReading
 from wire.status import problem_of
 from wire.v1 import run_pb2
 
@@ -102,18 +101,3 @@ def progress_message(reading: Reading, step: int, max_steps: int, loss: float) -
 def position_message(position: StreamPosition) -> run_pb2.StreamPosition:
     """A stream's position as it travels."""
     return run_pb2.StreamPosition(next=cursor_message(position.cursor), samples=position.samples)
-
-
-def seam_message(reading: SeamReading) -> run_pb2.Seam:
-    """A reading of one of the wafer's own seams as it travels."""
-    name, _, stream = reading.name.partition("/")
-    return run_pb2.Seam(
-        name=name,
-        items=reading.items,
-        put_wait=reading.put_wait,
-        get_wait=reading.get_wait,
-        occupancy=reading.occupancy,
-        depth=reading.depth,
-        capacity=reading.capacity,
-        stream=int(stream or 0),
-    )

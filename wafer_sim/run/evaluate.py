@@ -7,10 +7,11 @@ import time
 from collections.abc import Mapping
 
 from wafer_sim.meter import Meter
-from wafer_sim.run.board import Board, position_message, progress_message, seam_message
+from wafer_sim.run.board import Board, position_message, progress_message
 from wafer_sim.run.feed import Feed, StepInput
 from wafer_sim.runtime.torch_executor import TorchExecutor
 from wire.errors import InvalidInput
+from wire.readings import seam_message
 from wire.v1 import run_pb2
 
 

@@ -11,12 +11,13 @@ from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.meter import Meter
 from wafer_sim.replicas import Replicas
-from wafer_sim.run.board import Board, position_message, progress_message, seam_message
+from wafer_sim.run.board import Board, position_message, progress_message
 from wafer_sim.run.fabric import Compute, Drain, Fabric, NotFinite
 from wafer_sim.run.feed import Feed, StepInput
 from wafer_sim.runtime.schedules import learning_rate
 from wafer_sim.runtime.torch_executor import TorchExecutor
 from wire.errors import InvalidInput
+from wire.readings import seam_message
 from wire.v1 import run_pb2
 
 

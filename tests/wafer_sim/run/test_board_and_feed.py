@@ -6,12 +6,13 @@ import numpy as np
 
 from wafer_sim.ledger import StreamPosition
 from wafer_sim.run import feed
-from wafer_sim.run.board import Board, seam_message
+from wafer_sim.run.board import Board
 from wafer_sim.run.feed import Feed
 from wire.codec import Frame, spec_to_bytes
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
 from wire.errors import NotFound
+from wire.readings import seam_message
 from wire.seam import SeamReading
 from wire.v1 import run_pb2
 
