@@ -101,7 +101,7 @@ def test_a_second_job_waits_and_is_told_its_place(service: Service, tmp_path: Pa
     first.communicate(timeout=20)
     out, err = second.communicate(timeout=60)
     assert second.returncode == 0, out + err
-    assert "in the queue: 1 job ahead" in out + err
+    assert "In the queue: 1 job ahead" in out + err
 
 
 def test_a_run_whose_chief_was_killed_can_be_cancelled_by_hand(service: Service, tmp_path: Path) -> None:
