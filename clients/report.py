@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clients.job import TRAIN, Job
+from wafer_sim.meter import UNATTRIBUTED
 from wafer_sim.verdict import Verdict, judge
 from wire.errors import Exhausted
 from wire.v1 import run_pb2
@@ -24,7 +25,6 @@ from wire.v1 import run_pb2
 log = logging.getLogger("clients")
 
 CLOCK_HERTZ = 850e6
-UNATTRIBUTED = "unattributed"
 TELLING_SECONDS = 1.0
 """A shorter run says nothing about its input: prefetched batches and start-up are most of it."""
 

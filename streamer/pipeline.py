@@ -165,22 +165,6 @@ def loader_input(loader: Any) -> Input:
     return Input(open_loader(loader))
 
 
-def recipe_settings(
-    recipe: Recipe, *, replicas: int = 1, streams: int = 1, epochs: int | None = None
-) -> StreamSettings:
-    """The settings of a run that a recipe states."""
-    return StreamSettings(
-        recipe.batch_size,
-        replicas,
-        streams,
-        recipe.drop_last_batch,
-        epochs,
-        recipe.shuffle_seed or 0,
-        recipe.shuffle,
-        recipe.prefetch,
-    )
-
-
 def _walk(source: SequentialSource, settings: StreamSettings, turns: Turns, cursor: Cursor) -> Cut:
     steps = RepeatSequential(
         lambda epoch: full_batches(source.batches(epoch, settings.seed), settings.batch_size, settings.drop_remainder),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 WARM_UP_STEPS = 10
+UNATTRIBUTED = "unattributed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,5 +87,5 @@ def attribute(stall: float, waits: Mapping[str, float]) -> dict[str, float]:
     if stall <= 0.0:
         return {}
     if total <= 0.0:
-        return {"unattributed": stall}
+        return {UNATTRIBUTED: stall}
     return {seam: stall * wait / total for seam, wait in waits.items() if wait > 0.0}

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from streamer.pipeline import Input, Ordering, StreamSettings, loader_input, recipe_input, recipe_settings
+from streamer.pipeline import Input, Ordering, StreamSettings, loader_input, recipe_input
 from streamer.recipe import Column, Recipe
 from streamer.sources.synthetic import SyntheticSource
 from wire.cursor import Cursor
@@ -16,6 +16,22 @@ from wire.errors import InvalidInput
 from wire.seam import SeamClosed
 
 ROWS = 45
+
+
+def recipe_settings(
+    recipe: Recipe, *, replicas: int = 1, streams: int = 1, epochs: int | None = None
+) -> StreamSettings:
+    """The settings of a run that a recipe states."""
+    return StreamSettings(
+        recipe.batch_size,
+        replicas,
+        streams,
+        recipe.drop_last_batch,
+        epochs,
+        recipe.shuffle_seed or 0,
+        recipe.shuffle,
+        recipe.prefetch,
+    )
 
 
 class _Noisy(Dataset):

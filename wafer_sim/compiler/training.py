@@ -142,18 +142,6 @@ class OptimizerSpec(BaseModel):
             raise _explained(error, "optimizer") from error
 
 
-class TrainingSpec(BaseModel):
-    """What a training run needs besides its program, its weights and its data.
-
-    seed: all randomness inside a step is a function of (seed, step, replica).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    optimizer: OptimizerSpec
-    seed: int = 0
-
-
 def _renamed(section: dict[str, Any], where: str) -> dict[str, Any]:
     given = {str(key): value for key, value in section.items()}
     if "betas" in given:
