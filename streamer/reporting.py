@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import grpc
 
+from streamer.user_code import blame
 from wire.channel import Security, connect
 from wire.errors import Fault, InvalidInput, Stopped, Unreachable
 from wire.status import problem_of, raised
@@ -140,8 +141,4 @@ class CoordinatorLine:
 
 
 def _described(error: BaseException) -> InvalidInput:
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place is not None else ""
-    return InvalidInput(f"{type(error).__name__}: {error}", where=where)
+    return InvalidInput(f"{type(error).__name__}: {error}", where=blame(error))
