@@ -24,7 +24,7 @@ from wafer_sim.replicas import Replicas, threads_of
 from wafer_sim.runtime.torch_executor import TorchExecutor
 
 RUNS = 5
-STEPS = 800
+STEPS = 2000
 TARGET = 0.85
 
 

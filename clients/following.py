@@ -32,7 +32,7 @@ def follow(job: Job, session: Session, run_id: str, workers: LocalWorkers) -> ru
     with ExitStack() as stack:
         stack.enter_context(workers)
         view = stack.enter_context(ProgressView(job.mode, "wafer:0", job.config.log_steps))
-        follower = _Follower(session, run_id, view)
+        follower = _Follower(session, run_id, view, workers)
         if job.config.save_losses and job.mode != EVAL:
             follower.summaries = stack.enter_context(report.Summaries(job.model_dir, job.mode))
         try:
@@ -50,8 +50,8 @@ def follow(job: Job, session: Session, run_id: str, workers: LocalWorkers) -> ru
 class _Follower:
     """Shows each event of a run once."""
 
-    def __init__(self, session: Session, run_id: str, view: ProgressView) -> None:
-        self._session, self._run_id, self._view = session, run_id, view
+    def __init__(self, session: Session, run_id: str, view: ProgressView, workers: LocalWorkers) -> None:
+        self._session, self._run_id, self._view, self._workers = session, run_id, view, workers
         self._events: queue.SimpleQueue[run_pb2.RunEvent | Fault] = queue.SimpleQueue()
         self.summaries: report.Summaries | None = None
 
@@ -102,6 +102,7 @@ class _Follower:
                 self._view.phase(event.phase)
             case "progress":
                 self._view.progress(event.progress)
+                self._workers.hear(event.progress.seconds, event.progress.stall_seconds)
                 self._record(event.progress)
             case "saved":
                 self._view.saved(event.saved.step)

@@ -10,9 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from clients.aside import Aside
+from wire.channel import is_loopback
+from wire.cores import Cores, bind, tasks_of
 from wire.errors import Exhausted
 
 log = logging.getLogger("clients")
@@ -29,12 +32,14 @@ class LocalWorkers:
     """`count` worker processes. They leave when this process does, however it ends: their standard input closes.
 
     data: the worker options that name a user's loader. level: which of their log lines are shown here. One that
-    ends with an error is reported at once, with its last words.
+    ends with an error is reported at once, with its last words. Where the wafer is on this machine too, they leave
+    the processors that it computes on alone for as long as the input keeps up.
     """
 
     def __init__(
         self, count: int, coordinator: str, session: str, data: Sequence[str] = (), level: str = "ERROR"
     ) -> None:
+        self._aside = Aside() if is_loopback(coordinator.rpartition(":")[0]) else None
         self._command = [sys.executable, "-m", "streamer.cli", "worker", "--coordinator", coordinator]
         self._command += ["--session", session, "--exit-with-parent", *data]
         self._count, self._level = count, logging.getLevelName(level)
@@ -45,6 +50,13 @@ class LocalWorkers:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         for number in range(self._count):
             self._workers.append(_LocalWorker(self._command, environment, number, self._level))
+
+    def hear(self, seconds: float, stall: float) -> None:
+        """How long the run has taken, and waited for input, so far."""
+        if self._aside is not None and self._aside.hear(seconds, stall):
+            cores = Cores.here()
+            for worker in self._workers:
+                worker.bind(cores.input if self._aside.aside else cores.all)
 
     def __enter__(self) -> LocalWorkers:
         return self
@@ -78,6 +90,9 @@ class _LocalWorker:
             raise Exhausted(f"{self._name} cannot be started: {error.strerror}", fix="lower --num_workers") from error
         self._reader = threading.Thread(target=self._listen, name=self._name, daemon=True)
         self._reader.start()
+
+    def bind(self, cores: Iterable[int]) -> None:
+        bind(tasks_of(self._process.pid), cores)
 
     def leave(self) -> None:
         self._leaving = True

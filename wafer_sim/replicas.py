@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -15,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from wafer_sim.runtime.protocol import Executor, Gradients
+from wire.cores import Cores
 from wire.errors import Fault
 
 Batch = Sequence[npt.NDArray[np.generic]]
 
 
 def threads_of(replicas: int) -> int:
-    """How many threads each replica computes on: all cores but one, which is left to the input, divided among them."""
-    return max(1, ((os.cpu_count() or 1) - 1) // replicas)
+    """How many threads each replica computes on: the cores that are not left to the input, divided among them."""
+    return max(1, len(Cores.here().compute) // replicas)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import logging
 import signal
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,7 @@ import grpc
 
 from wafer_sim.run.board import Board
 from wire.channel import Security, connect, serve
+from wire.cores import Cores, input_aside
 from wire.errors import Fault, Refused, Stopped
 from wire.leaving import leave_when_told
 from wire.status import fault_of, raised
@@ -96,8 +98,10 @@ class WaferProcess:
             self._run.stop()
 
     def _told(self, spec: run_pb2.RunSpec) -> None:
+        apart = input_aside(Cores.here()) if spec.fabric == run_pb2.FABRIC_COMPUTE else nullcontext()
         try:
-            self._live(spec)
+            with apart:
+                self._live(spec)
         except Fault as fault:
             log.error("%s", fault)
             self._board.failed(self._verdict or fault)
