@@ -28,6 +28,7 @@ from wire.v1 import ingest_pb2
 
 ALIGNMENT = 64
 _LENGTH = struct.Struct("<I")
+_ROW_NUMBER = np.dtype("<i8")
 _FIELD = b"wire.field"
 
 
@@ -36,16 +37,33 @@ class CodecError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class BadSample:
+    """A sample that could not be read. place: in its batch. row: its number in the source."""
+
+    place: int
+    row: int
+    where: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One pushed batch: where it is, where its stream goes on, and the batch itself.
 
     end: the stream ends here and the batch is empty; `cursor` is where the next batch would have been.
+    digest: says what the batch is, 64 bits (wire.history). row_numbers: (rows,) int64, the source's numbers of the
+    samples; None where it has none. bad: samples that others of the batch stand in for. loader_state: of the user's
+    loader after this batch; b"" where it has none or it was not taken here.
     """
 
     cursor: Cursor
     following: Cursor
     batch: Batch
     end: bool = False
+    digest: int = 0
+    row_numbers: npt.NDArray[np.int64] | None = None
+    bad: tuple[BadSample, ...] = ()
+    loader_state: bytes = b""
 
     @property
     def rows(self) -> int:
@@ -151,15 +169,49 @@ def _frame(header: ingest_pb2.FrameHeader, payload: memoryview, spec: ElementSpe
     if not (header.HasField("cursor") and header.HasField("following")) or (header.end and payload):
         raise CodecError(f"a frame header lacks a cursor, or ends a stream with a payload: {str(header)[:200]!r}")
     batch = {} if header.end else decode(payload, spec)
-    return Frame(cursor_from(header.cursor), cursor_from(header.following), batch, header.end)
+    bad = tuple(BadSample(b.place, b.row, b.where, b.why) for b in header.bad)
+    frame = Frame(
+        cursor_from(header.cursor),
+        cursor_from(header.following),
+        batch,
+        header.end,
+        header.digest,
+        _row_numbers(header),
+        bad,
+        header.loader_state,
+    )
+    _check_account(frame)
+    return frame
+
+
+def _row_numbers(header: ingest_pb2.FrameHeader) -> npt.NDArray[np.int64] | None:
+    if not header.row_numbers:
+        return None
+    if len(header.row_numbers) % _ROW_NUMBER.itemsize:
+        raise CodecError(f"the row numbers of {cursor_from(header.cursor)} end inside a number")
+    return np.frombuffer(header.row_numbers, _ROW_NUMBER)
+
+
+def _check_account(frame: Frame) -> None:
+    """Row numbers and bad samples are of the batch's samples."""
+    numbers = frame.row_numbers
+    if numbers is not None and (len(numbers) != frame.rows or (numbers < 0).any()):
+        raise CodecError(f"{frame.cursor} has {frame.rows} samples and {len(numbers)} row numbers")
+    if any(bad.place >= frame.rows for bad in frame.bad):
+        raise CodecError(f"{frame.cursor} has {frame.rows} samples and a bad one beyond them")
 
 
 def _header(frame: Frame, payload_bytes: int) -> ingest_pb2.FrameHeader:
+    numbers = frame.row_numbers
     return ingest_pb2.FrameHeader(
         cursor=cursor_message(frame.cursor),
         following=cursor_message(frame.following),
         payload_bytes=payload_bytes,
         end=frame.end,
+        digest=frame.digest,
+        row_numbers=b"" if numbers is None else numbers.astype(_ROW_NUMBER, copy=False).tobytes(),
+        bad=[ingest_pb2.BadSample(place=b.place, row=b.row, where=b.where, why=b.why) for b in frame.bad],
+        loader_state=frame.loader_state,
     )
 
 

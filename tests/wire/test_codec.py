@@ -6,7 +6,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from wire.codec import ALIGNMENT, Frame, decode, encode, pack, schema_of, spec_from_bytes, spec_to_bytes, unpack
+from wire.codec import (
+    ALIGNMENT,
+    BadSample,
+    Frame,
+    decode,
+    encode,
+    pack,
+    schema_of,
+    spec_from_bytes,
+    spec_to_bytes,
+    unpack,
+)
 from wire.cursor import Cursor
 from wire.elements import NUMBERS, STRING, ElementSpec, Field, Landing, Ragged
 
@@ -105,6 +116,31 @@ def test_several_frames_travel_in_one_message():
     for sent, got in zip(frames, received, strict=True):
         assert sent.batch.keys() == got.batch.keys()
         assert all(same(sent.batch[name], got.batch[name]) for name in sent.batch)
+
+
+def test_a_frame_accounts_for_its_samples():
+    """Digest, row numbers, bad samples and the loader's state arrive as they were sent."""
+    spec, batch = images()
+    bad = (BadSample(2, 77, "a.parquet row 77", "the image is cut off"),)
+    numbers = np.array([9, 2**40, 4, 0])
+    sent = Frame(Cursor(0), Cursor(0, 0, 1), batch, False, 2**64 - 1, numbers, bad, b"state")
+    (got,) = unpack(pack([sent], spec), spec)
+    assert (got.digest, got.bad, got.loader_state) == (2**64 - 1, bad, b"state")
+    assert got.row_numbers is not None
+    assert got.row_numbers.tolist() == numbers.tolist()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "places"), [([1, 2, 3], []), ([1, 2, 3, 4, 5], []), ([1, 2, 3, -4], []), (None, [4])]
+)
+def test_an_account_that_does_not_fit_its_batch_is_refused(numbers, places):
+    """A row number too few or too many, one below zero, or a bad sample beyond the batch."""
+    spec, batch = images()
+    rows = None if numbers is None else np.array(numbers)
+    bad = tuple(BadSample(place, 0, "", "") for place in places)
+    message = pack([Frame(Cursor(0), Cursor(0, 0, 1), batch, row_numbers=rows, bad=bad)], spec)
+    with pytest.raises(CodecError, match="4 samples"):
+        unpack(message, spec)
 
 
 def test_a_message_may_hold_no_frame():

@@ -128,18 +128,20 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class WorkerStatus(_message.Message):
-    __slots__ = ("worker_id", "name", "streams", "silent_seconds", "shard")
+    __slots__ = ("worker_id", "name", "streams", "silent_seconds", "shard", "late")
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     STREAMS_FIELD_NUMBER: _ClassVar[int]
     SILENT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     SHARD_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
     worker_id: str
     name: str
     streams: _containers.RepeatedScalarFieldContainer[int]
     silent_seconds: float
     shard: int
-    def __init__(self, worker_id: _Optional[str] = ..., name: _Optional[str] = ..., streams: _Optional[_Iterable[int]] = ..., silent_seconds: _Optional[float] = ..., shard: _Optional[int] = ...) -> None: ...
+    late: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, worker_id: _Optional[str] = ..., name: _Optional[str] = ..., streams: _Optional[_Iterable[int]] = ..., silent_seconds: _Optional[float] = ..., shard: _Optional[int] = ..., late: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RunStatus(_message.Message):
     __slots__ = ("run_id", "state", "spec", "progress", "problem", "place", "seams", "phase")

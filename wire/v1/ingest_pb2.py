@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14wire/v1/ingest.proto\x12\x07wire.v1\"9\n\x06\x43ursor\x12\x0e\n\x06stream\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"v\n\x0b\x46rameHeader\x12\x1f\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x0f.wire.v1.Cursor\x12\"\n\tfollowing\x18\x02 \x01(\x0b\x32\x0f.wire.v1.Cursor\x12\x15\n\rpayload_bytes\x18\x03 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x08\"4\n\x0c\x46ramesHeader\x12$\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x14.wire.v1.FrameHeader\"c\n\tPushHello\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\r\x12\r\n\x05lease\x18\x03 \x01(\x04\x12\x11\n\tworker_id\x18\x04 \x01(\t\x12\x14\n\x0c\x65lement_spec\x18\x05 \x01(\x0c\"u\n\x05Grant\x12\x1e\n\x05start\x18\x01 \x01(\x0b\x32\x0f.wire.v1.Cursor\x12\x0f\n\x07\x62\x61tches\x18\x02 \x01(\r\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x1e\n\x05\x61\x63ked\x18\x04 \x01(\x0b\x32\x0f.wire.v1.Cursor\x12\x0c\n\x04stop\x18\x05 \x01(\x08\x32\x38\n\x06Ingest\x12.\n\x04Push\x12\x12.wire.v1.PushHello\x1a\x0e.wire.v1.Grant(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14wire/v1/ingest.proto\x12\x07wire.v1\"9\n\x06\x43ursor\x12\x0e\n\x06stream\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"\xd2\x01\n\x0b\x46rameHeader\x12\x1f\n\x06\x63ursor\x18\x01 \x01(\x0b\x32\x0f.wire.v1.Cursor\x12\"\n\tfollowing\x18\x02 \x01(\x0b\x32\x0f.wire.v1.Cursor\x12\x15\n\rpayload_bytes\x18\x03 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x08\x12\x0e\n\x06\x64igest\x18\x05 \x01(\x06\x12\x13\n\x0brow_numbers\x18\x06 \x01(\x0c\x12\x1f\n\x03\x62\x61\x64\x18\x07 \x03(\x0b\x32\x12.wire.v1.BadSample\x12\x14\n\x0cloader_state\x18\x08 \x01(\x0c\"C\n\tBadSample\x12\r\n\x05place\x18\x01 \x01(\r\x12\x0b\n\x03row\x18\x02 \x01(\x04\x12\r\n\x05where\x18\x03 \x01(\t\x12\x0b\n\x03why\x18\x04 \x01(\t\"9\n\x0bLoaderState\x12\x1b\n\x02\x61t\x18\x01 \x01(\x0b\x32\x0f.wire.v1.Cursor\x12\r\n\x05state\x18\x02 \x01(\x0c\"4\n\x0c\x46ramesHeader\x12$\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x14.wire.v1.FrameHeader\"c\n\tPushHello\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\r\x12\r\n\x05lease\x18\x03 \x01(\x04\x12\x11\n\tworker_id\x18\x04 \x01(\t\x12\x14\n\x0c\x65lement_spec\x18\x05 \x01(\x0c\"\xb2\x01\n\x05Grant\x12\x1e\n\x05start\x18\x01 \x01(\x0b\x32\x0f.wire.v1.Cursor\x12\x0f\n\x07\x62\x61tches\x18\x02 \x01(\r\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\x12\x1e\n\x05\x61\x63ked\x18\x04 \x01(\x0b\x32\x0f.wire.v1.Cursor\x12\x0c\n\x04stop\x18\x05 \x01(\x08\x12\x0f\n\x07history\x18\x06 \x01(\x0c\x12*\n\x0cloader_state\x18\x07 \x01(\x0b\x32\x14.wire.v1.LoaderState28\n\x06Ingest\x12.\n\x04Push\x12\x12.wire.v1.PushHello\x1a\x0e.wire.v1.Grant(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +33,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CURSOR']._serialized_start=33
   _globals['_CURSOR']._serialized_end=90
-  _globals['_FRAMEHEADER']._serialized_start=92
-  _globals['_FRAMEHEADER']._serialized_end=210
-  _globals['_FRAMESHEADER']._serialized_start=212
-  _globals['_FRAMESHEADER']._serialized_end=264
-  _globals['_PUSHHELLO']._serialized_start=266
-  _globals['_PUSHHELLO']._serialized_end=365
-  _globals['_GRANT']._serialized_start=367
-  _globals['_GRANT']._serialized_end=484
-  _globals['_INGEST']._serialized_start=486
-  _globals['_INGEST']._serialized_end=542
+  _globals['_FRAMEHEADER']._serialized_start=93
+  _globals['_FRAMEHEADER']._serialized_end=303
+  _globals['_BADSAMPLE']._serialized_start=305
+  _globals['_BADSAMPLE']._serialized_end=372
+  _globals['_LOADERSTATE']._serialized_start=374
+  _globals['_LOADERSTATE']._serialized_end=431
+  _globals['_FRAMESHEADER']._serialized_start=433
+  _globals['_FRAMESHEADER']._serialized_end=485
+  _globals['_PUSHHELLO']._serialized_start=487
+  _globals['_PUSHHELLO']._serialized_end=586
+  _globals['_GRANT']._serialized_start=589
+  _globals['_GRANT']._serialized_end=767
+  _globals['_INGEST']._serialized_start=769
+  _globals['_INGEST']._serialized_end=825
 # @@protoc_insertion_point(module_scope)

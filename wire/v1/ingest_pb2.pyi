@@ -17,16 +17,44 @@ class Cursor(_message.Message):
     def __init__(self, stream: _Optional[int] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ...) -> None: ...
 
 class FrameHeader(_message.Message):
-    __slots__ = ("cursor", "following", "payload_bytes", "end")
+    __slots__ = ("cursor", "following", "payload_bytes", "end", "digest", "row_numbers", "bad", "loader_state")
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     FOLLOWING_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ROW_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    BAD_FIELD_NUMBER: _ClassVar[int]
+    LOADER_STATE_FIELD_NUMBER: _ClassVar[int]
     cursor: Cursor
     following: Cursor
     payload_bytes: int
     end: bool
-    def __init__(self, cursor: _Optional[_Union[Cursor, _Mapping]] = ..., following: _Optional[_Union[Cursor, _Mapping]] = ..., payload_bytes: _Optional[int] = ..., end: _Optional[bool] = ...) -> None: ...
+    digest: int
+    row_numbers: bytes
+    bad: _containers.RepeatedCompositeFieldContainer[BadSample]
+    loader_state: bytes
+    def __init__(self, cursor: _Optional[_Union[Cursor, _Mapping]] = ..., following: _Optional[_Union[Cursor, _Mapping]] = ..., payload_bytes: _Optional[int] = ..., end: _Optional[bool] = ..., digest: _Optional[int] = ..., row_numbers: _Optional[bytes] = ..., bad: _Optional[_Iterable[_Union[BadSample, _Mapping]]] = ..., loader_state: _Optional[bytes] = ...) -> None: ...
+
+class BadSample(_message.Message):
+    __slots__ = ("place", "row", "where", "why")
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    place: int
+    row: int
+    where: str
+    why: str
+    def __init__(self, place: _Optional[int] = ..., row: _Optional[int] = ..., where: _Optional[str] = ..., why: _Optional[str] = ...) -> None: ...
+
+class LoaderState(_message.Message):
+    __slots__ = ("at", "state")
+    AT_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    at: Cursor
+    state: bytes
+    def __init__(self, at: _Optional[_Union[Cursor, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
 
 class FramesHeader(_message.Message):
     __slots__ = ("frames",)
@@ -49,15 +77,19 @@ class PushHello(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., stream: _Optional[int] = ..., lease: _Optional[int] = ..., worker_id: _Optional[str] = ..., element_spec: _Optional[bytes] = ...) -> None: ...
 
 class Grant(_message.Message):
-    __slots__ = ("start", "batches", "bytes", "acked", "stop")
+    __slots__ = ("start", "batches", "bytes", "acked", "stop", "history", "loader_state")
     START_FIELD_NUMBER: _ClassVar[int]
     BATCHES_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
     ACKED_FIELD_NUMBER: _ClassVar[int]
     STOP_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    LOADER_STATE_FIELD_NUMBER: _ClassVar[int]
     start: Cursor
     batches: int
     bytes: int
     acked: Cursor
     stop: bool
-    def __init__(self, start: _Optional[_Union[Cursor, _Mapping]] = ..., batches: _Optional[int] = ..., bytes: _Optional[int] = ..., acked: _Optional[_Union[Cursor, _Mapping]] = ..., stop: _Optional[bool] = ...) -> None: ...
+    history: bytes
+    loader_state: LoaderState
+    def __init__(self, start: _Optional[_Union[Cursor, _Mapping]] = ..., batches: _Optional[int] = ..., bytes: _Optional[int] = ..., acked: _Optional[_Union[Cursor, _Mapping]] = ..., stop: _Optional[bool] = ..., history: _Optional[bytes] = ..., loader_state: _Optional[_Union[LoaderState, _Mapping]] = ...) -> None: ...

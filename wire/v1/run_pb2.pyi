@@ -55,7 +55,7 @@ class CompileReply(_message.Message):
     def __init__(self, executable: _Optional[str] = ..., cached: _Optional[bool] = ...) -> None: ...
 
 class DataPlan(_message.Message):
-    __slots__ = ("streams", "replicas", "batch_size", "drop_remainder", "epochs", "seed", "shuffle", "prefetch", "element_spec", "recipe", "rows")
+    __slots__ = ("streams", "replicas", "batch_size", "drop_remainder", "epochs", "seed", "shuffle", "prefetch", "element_spec", "recipe", "rows", "bad_samples")
     STREAMS_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +67,7 @@ class DataPlan(_message.Message):
     ELEMENT_SPEC_FIELD_NUMBER: _ClassVar[int]
     RECIPE_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    BAD_SAMPLES_FIELD_NUMBER: _ClassVar[int]
     streams: int
     replicas: int
     batch_size: int
@@ -78,10 +79,37 @@ class DataPlan(_message.Message):
     element_spec: bytes
     recipe: str
     rows: int
-    def __init__(self, streams: _Optional[int] = ..., replicas: _Optional[int] = ..., batch_size: _Optional[int] = ..., drop_remainder: _Optional[bool] = ..., epochs: _Optional[int] = ..., seed: _Optional[int] = ..., shuffle: _Optional[bool] = ..., prefetch: _Optional[int] = ..., element_spec: _Optional[bytes] = ..., recipe: _Optional[str] = ..., rows: _Optional[int] = ...) -> None: ...
+    bad_samples: BadSamples
+    def __init__(self, streams: _Optional[int] = ..., replicas: _Optional[int] = ..., batch_size: _Optional[int] = ..., drop_remainder: _Optional[bool] = ..., epochs: _Optional[int] = ..., seed: _Optional[int] = ..., shuffle: _Optional[bool] = ..., prefetch: _Optional[int] = ..., element_spec: _Optional[bytes] = ..., recipe: _Optional[str] = ..., rows: _Optional[int] = ..., bad_samples: _Optional[_Union[BadSamples, _Mapping]] = ...) -> None: ...
+
+class BadSamples(_message.Message):
+    __slots__ = ("in_a_row", "fraction")
+    IN_A_ROW_FIELD_NUMBER: _ClassVar[int]
+    FRACTION_FIELD_NUMBER: _ClassVar[int]
+    in_a_row: int
+    fraction: float
+    def __init__(self, in_a_row: _Optional[int] = ..., fraction: _Optional[float] = ...) -> None: ...
+
+class StreamStart(_message.Message):
+    __slots__ = ("cursor", "samples", "batches")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    cursor: _ingest_pb2.Cursor
+    samples: int
+    batches: int
+    def __init__(self, cursor: _Optional[_Union[_ingest_pb2.Cursor, _Mapping]] = ..., samples: _Optional[int] = ..., batches: _Optional[int] = ...) -> None: ...
+
+class Skip(_message.Message):
+    __slots__ = ("first", "last")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    first: int
+    last: int
+    def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ...) -> None: ...
 
 class RunSpec(_message.Message):
-    __slots__ = ("mode", "fabric", "model_dir", "executable", "data", "optimizer", "max_steps", "checkpoint_steps", "log_steps", "keep_checkpoint_max", "seed", "checkpoint", "check_loss_values", "session", "drain_rate", "fresh_start", "input_timeout")
+    __slots__ = ("mode", "fabric", "model_dir", "executable", "data", "optimizer", "max_steps", "checkpoint_steps", "log_steps", "keep_checkpoint_max", "seed", "checkpoint", "check_loss_values", "session", "drain_rate", "fresh_start", "input_timeout", "starts", "skip")
     MODE_FIELD_NUMBER: _ClassVar[int]
     FABRIC_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIR_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +127,8 @@ class RunSpec(_message.Message):
     DRAIN_RATE_FIELD_NUMBER: _ClassVar[int]
     FRESH_START_FIELD_NUMBER: _ClassVar[int]
     INPUT_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    STARTS_FIELD_NUMBER: _ClassVar[int]
+    SKIP_FIELD_NUMBER: _ClassVar[int]
     mode: Mode
     fabric: Fabric
     model_dir: str
@@ -116,7 +146,9 @@ class RunSpec(_message.Message):
     drain_rate: float
     fresh_start: bool
     input_timeout: float
-    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., fabric: _Optional[_Union[Fabric, str]] = ..., model_dir: _Optional[str] = ..., executable: _Optional[str] = ..., data: _Optional[_Union[DataPlan, _Mapping]] = ..., optimizer: _Optional[str] = ..., max_steps: _Optional[int] = ..., checkpoint_steps: _Optional[int] = ..., log_steps: _Optional[int] = ..., keep_checkpoint_max: _Optional[int] = ..., seed: _Optional[int] = ..., checkpoint: _Optional[str] = ..., check_loss_values: _Optional[bool] = ..., session: _Optional[str] = ..., drain_rate: _Optional[float] = ..., fresh_start: _Optional[bool] = ..., input_timeout: _Optional[float] = ...) -> None: ...
+    starts: _containers.RepeatedCompositeFieldContainer[StreamStart]
+    skip: _containers.RepeatedCompositeFieldContainer[Skip]
+    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., fabric: _Optional[_Union[Fabric, str]] = ..., model_dir: _Optional[str] = ..., executable: _Optional[str] = ..., data: _Optional[_Union[DataPlan, _Mapping]] = ..., optimizer: _Optional[str] = ..., max_steps: _Optional[int] = ..., checkpoint_steps: _Optional[int] = ..., log_steps: _Optional[int] = ..., keep_checkpoint_max: _Optional[int] = ..., seed: _Optional[int] = ..., checkpoint: _Optional[str] = ..., check_loss_values: _Optional[bool] = ..., session: _Optional[str] = ..., drain_rate: _Optional[float] = ..., fresh_start: _Optional[bool] = ..., input_timeout: _Optional[float] = ..., starts: _Optional[_Iterable[_Union[StreamStart, _Mapping]]] = ..., skip: _Optional[_Iterable[_Union[Skip, _Mapping]]] = ...) -> None: ...
 
 class SubmitRequest(_message.Message):
     __slots__ = ("spec",)
@@ -125,18 +157,22 @@ class SubmitRequest(_message.Message):
     def __init__(self, spec: _Optional[_Union[RunSpec, _Mapping]] = ...) -> None: ...
 
 class SubmitReply(_message.Message):
-    __slots__ = ("run_id",)
+    __slots__ = ("run_id", "attached")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTACHED_FIELD_NUMBER: _ClassVar[int]
     run_id: str
-    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+    attached: bool
+    def __init__(self, run_id: _Optional[str] = ..., attached: _Optional[bool] = ...) -> None: ...
 
 class FollowRequest(_message.Message):
-    __slots__ = ("run_id", "after")
+    __slots__ = ("run_id", "after", "session")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     after: int
-    def __init__(self, run_id: _Optional[str] = ..., after: _Optional[int] = ...) -> None: ...
+    session: str
+    def __init__(self, run_id: _Optional[str] = ..., after: _Optional[int] = ..., session: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("step", "max_steps", "loss", "samples", "seconds", "samples_per_second", "recent_samples_per_second", "utilisation", "stall_seconds", "stalls", "streams", "learning_rate")
@@ -175,12 +211,34 @@ class SeamStall(_message.Message):
     def __init__(self, seam: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class StreamPosition(_message.Message):
-    __slots__ = ("next", "samples")
+    __slots__ = ("next", "samples", "batches")
     NEXT_FIELD_NUMBER: _ClassVar[int]
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
     next: _ingest_pb2.Cursor
     samples: int
-    def __init__(self, next: _Optional[_Union[_ingest_pb2.Cursor, _Mapping]] = ..., samples: _Optional[int] = ...) -> None: ...
+    batches: int
+    def __init__(self, next: _Optional[_Union[_ingest_pb2.Cursor, _Mapping]] = ..., samples: _Optional[int] = ..., batches: _Optional[int] = ...) -> None: ...
+
+class Late(_message.Message):
+    __slots__ = ("stream", "worker", "seconds")
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    stream: int
+    worker: str
+    seconds: float
+    def __init__(self, stream: _Optional[int] = ..., worker: _Optional[str] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class Passed(_message.Message):
+    __slots__ = ("step", "cursor", "bad")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    BAD_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    cursor: _ingest_pb2.Cursor
+    bad: _containers.RepeatedCompositeFieldContainer[_ingest_pb2.BadSample]
+    def __init__(self, step: _Optional[int] = ..., cursor: _Optional[_Union[_ingest_pb2.Cursor, _Mapping]] = ..., bad: _Optional[_Iterable[_Union[_ingest_pb2.BadSample, _Mapping]]] = ...) -> None: ...
 
 class Saved(_message.Message):
     __slots__ = ("step", "path")
@@ -234,7 +292,7 @@ class Seam(_message.Message):
     def __init__(self, name: _Optional[str] = ..., items: _Optional[int] = ..., put_wait: _Optional[float] = ..., get_wait: _Optional[float] = ..., occupancy: _Optional[float] = ..., depth: _Optional[int] = ..., capacity: _Optional[int] = ..., worker: _Optional[str] = ..., stream: _Optional[int] = ...) -> None: ...
 
 class RunEvent(_message.Message):
-    __slots__ = ("number", "queued", "phase", "progress", "saved", "finished", "failed")
+    __slots__ = ("number", "queued", "phase", "progress", "saved", "finished", "failed", "late", "passed")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -242,6 +300,8 @@ class RunEvent(_message.Message):
     SAVED_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
+    PASSED_FIELD_NUMBER: _ClassVar[int]
     number: int
     queued: int
     phase: str
@@ -249,7 +309,9 @@ class RunEvent(_message.Message):
     saved: Saved
     finished: Finished
     failed: Problem
-    def __init__(self, number: _Optional[int] = ..., queued: _Optional[int] = ..., phase: _Optional[str] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., failed: _Optional[_Union[Problem, _Mapping]] = ...) -> None: ...
+    late: Late
+    passed: Passed
+    def __init__(self, number: _Optional[int] = ..., queued: _Optional[int] = ..., phase: _Optional[str] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., failed: _Optional[_Union[Problem, _Mapping]] = ..., late: _Optional[_Union[Late, _Mapping]] = ..., passed: _Optional[_Union[Passed, _Mapping]] = ...) -> None: ...
 
 class CancelRequest(_message.Message):
     __slots__ = ("run_id",)
