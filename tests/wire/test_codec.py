@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from wire.codec import (
     ALIGNMENT,
     BadSample,
+    CodecError,
     Frame,
     decode,
     encode,
