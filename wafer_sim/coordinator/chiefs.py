@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from wire.errors import Exhausted
@@ -9,34 +10,86 @@ from wire.errors import Exhausted
 
 @dataclass(slots=True)
 class _Chief:
+    """heard: when it last said anything. follows: its open Follow calls. lost: the last of them broke off."""
+
     candidate: str
-    asked: float
+    heard: float
+    follows: int = 0
+    lost: bool = False
 
 
 @dataclass(slots=True)
 class Chiefs:
-    """First come, first served, per job, until the chief resigns. most: the jobs that may have a chief at a time."""
+    """First come, first served, per job, until the chief resigns or is gone.
+
+    most: the jobs that may have a chief at a time. patience: for how long one that has submitted nothing stays chief
+    without a word; back: the same for one whose run lives and which does not follow it. Seconds.
+    """
 
     most: int
     patience: float
+    back: float
     _by_job: dict[str, _Chief] = field(default_factory=dict)
 
-    def elect(self, job: str, candidate: str, now: float, busy: frozenset[str]) -> str:
-        """The chief of a job after this candidate asked. busy: sessions with a run that has not ended.
+    def of(self, job: str) -> str | None:
+        """The chief of a job, also one that is gone; None where there is none."""
+        chief = self._by_job.get(job)
+        return None if chief is None else chief.candidate
 
-        A chief that was killed resigns nowhere, so one that is not busy and has not asked for `patience` seconds is
-        replaced. Raises Exhausted.
-        """
+    def all(self) -> dict[str, str]:
+        """job -> chief."""
+        return {job: chief.candidate for job, chief in self._by_job.items()}
+
+    def restore(self, chiefs: Mapping[str, str], now: float) -> None:
+        """job -> chief, as an earlier coordinator knew them; each has to be heard of again."""
+        self._by_job = {job: _Chief(candidate, now) for job, candidate in chiefs.items()}
+
+    def elect(self, job: str, candidate: str, now: float, busy: Set[str]) -> str:
+        """The chief of a job after this candidate asked. busy: sessions with a run that lives. Raises Exhausted."""
         chief = self._by_job.get(job)
         if chief is None and len(self._by_job) >= self.most:
             raise Exhausted(f"{self.most} jobs have a chief; that is the most this coordinator takes")
-        gone = chief is not None and chief.candidate not in busy and now - chief.asked > self.patience
-        if chief is None or gone or chief.candidate == candidate:
+        if chief is None or self._gone(chief, now, busy):
             chief = self._by_job[job] = _Chief(candidate, now)
+        elif chief.candidate == candidate:
+            chief.heard = now
         return chief.candidate
 
-    def resign(self, job: str, candidate: str) -> None:
-        """Nothing, unless the candidate is chief of the job."""
+    def holds(self, job: str, session: str, now: float, busy: Set[str]) -> bool:
+        """Whether a session is chief of a job and not gone."""
         chief = self._by_job.get(job)
-        if chief is not None and chief.candidate == candidate:
-            del self._by_job[job]
+        return chief is not None and chief.candidate == session and not self._gone(chief, now, busy)
+
+    def heard(self, session: str, now: float) -> None:
+        """A session said something."""
+        for chief in self._led_by(session):
+            chief.heard, chief.lost = now, False
+
+    def follows(self, session: str, now: float) -> None:
+        """A Follow call of a session has begun."""
+        for chief in self._led_by(session):
+            chief.heard, chief.lost, chief.follows = now, False, chief.follows + 1
+
+    def lose(self, session: str) -> bool:
+        """A Follow call of a session broke off. Whether a chief is gone with it: it may have another call."""
+        chiefs = list(self._led_by(session))
+        for chief in chiefs:
+            chief.follows = max(0, chief.follows - 1)
+            chief.lost = chief.follows == 0
+        return any(chief.lost for chief in chiefs)
+
+    def resign(self, job: str, candidate: str) -> bool:
+        """Whether the candidate was chief of the job; it is not any more."""
+        chief = self._by_job.get(job)
+        if chief is None or chief.candidate != candidate:
+            return False
+        del self._by_job[job]
+        return True
+
+    def _led_by(self, session: str) -> Iterator[_Chief]:
+        return (chief for chief in self._by_job.values() if chief.candidate == session)
+
+    def _gone(self, chief: _Chief, now: float, busy: Set[str]) -> bool:
+        # One that was killed resigns nowhere, and its Follow call may never have begun.
+        patience = self.back if chief.candidate in busy else self.patience
+        return chief.lost or (not chief.follows and now - chief.heard > patience)

@@ -9,7 +9,10 @@ from wire.v1 import run_pb2
 
 @dataclass(frozen=True, slots=True)
 class WorkerRegistered:
-    """A worker is there. worker_id: given by the shell, never used before. shard: the only stream it hosts."""
+    """A worker is there. worker_id: given by the shell, never used before. shard: the only stream it hosts.
+
+    name: "host:pid"; one that is registered already under it is the same process, and is replaced.
+    """
 
     now: float
     worker_id: str
@@ -126,6 +129,22 @@ class Resigned:
 
 
 @dataclass(frozen=True, slots=True)
+class ChiefFollows:
+    """A session has begun to follow a run of its own. Without it a chief counts as gone after a while."""
+
+    now: float
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChiefLost:
+    """A Follow call of a session broke off: where it was its last one, a chief of this session is gone."""
+
+    now: float
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
@@ -152,6 +171,8 @@ Event = (
     | WaferDied
     | ElectAsked
     | Resigned
+    | ChiefFollows
+    | ChiefLost
     | Tick
     | ShutDown
 )

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wire.v1 import coordinator_pb2, run_pb2
+from wire.v1 import coordinator_pb2, journal_pb2, run_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write this down for good before anything that follows is done."""
+
+    record: journal_pb2.Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +20,14 @@ class Registered:
 
     worker_id: str
     incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The answer to RunSubmitted. attached: this run was there already, and is now the caller's to follow."""
+
+    run_id: str
+    attached: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +122,9 @@ class Note:
 
 
 Instruction = (
-    Registered
+    Record
+    | Registered
+    | Submitted
     | Elected
     | Tell
     | Dismiss

@@ -12,7 +12,7 @@ def status_of(state: State, now: float, up_seconds: float) -> coordinator_pb2.St
     """Runs in the order in which they came, and the workers of now."""
     return coordinator_pb2.StatusReply(
         runs=[_run(run, state) for run in state.runs.values()],
-        workers=[_worker(worker, state, now) for worker in state.workers.values()],
+        workers=[_worker(worker, now) for worker in state.workers.values()],
         up_seconds=up_seconds,
     )
 
@@ -23,9 +23,8 @@ def seams_of(run: RunState, state: State) -> tuple[run_pb2.Seam, ...]:
 
 
 def _worker_seams(run: RunState, state: State) -> Iterator[run_pb2.Seam]:
-    for worker_id in dict.fromkeys(run.hosts.values()):
-        worker = state.workers.get(worker_id)
-        yield from worker.seams if worker else ()
+    for worker in state.workers.values() if run.hosts else ():
+        yield from worker.seams if worker.streams else ()
 
 
 def _run(run: RunState, state: State) -> coordinator_pb2.RunStatus:
@@ -41,13 +40,12 @@ def _run(run: RunState, state: State) -> coordinator_pb2.RunStatus:
     )
 
 
-def _worker(worker: WorkerState, state: State, now: float) -> coordinator_pb2.WorkerStatus:
-    run = state.active_run
-    hosts = run.hosts if run else {}
+def _worker(worker: WorkerState, now: float) -> coordinator_pb2.WorkerStatus:
     return coordinator_pb2.WorkerStatus(
         worker_id=worker.worker_id,
         name=worker.name,
-        streams=sorted(stream for stream, host in hosts.items() if host == worker.worker_id),
+        streams=[stream for stream, _ in worker.streams],
         silent_seconds=max(0.0, now - worker.seen),
         shard=worker.shard,
+        late=sorted(worker.late),
     )

@@ -30,21 +30,36 @@ def _spec(streams=4, replicas=1, session="", recipe="{}", model_dir="/tmp/model"
 
 
 class Stage:
-    """A coordinator on which tests play events; it keeps the time and what workers and followers heard."""
+    """A coordinator on which tests play events; it keeps the time, the records and what everybody heard."""
 
-    def __init__(self):
-        self.coordinator = Coordinator()
+    def __init__(self, limits=None):
+        self.coordinator = Coordinator(limits)
         self.state = self.coordinator.state
+        self.term = 1
         self.now = 0.0
+        self.records = []
         self.incarnations = {}
         self.told = {}
         self.heard = {}
         self.log = []
 
     def play(self, event):
-        out = self.coordinator.handle(event)
+        return self.take(self.coordinator.handle(event))
+
+    def crash(self):
+        """The coordinator is gone, and the next one goes on from its records."""
+        self.term += 1
+        limits = self.coordinator.limits
+        self.coordinator, out = Coordinator.restored(self.records, limits, self.term, self.now)
+        self.state = self.coordinator.state
+        self.incarnations, self.told = {}, {}
+        return self.take(out)
+
+    def take(self, out):
         for instruction in out:
             match instruction:
+                case do.Record(record):
+                    self.records.append(record)
                 case do.Registered(worker_id, incarnation):
                     self.incarnations[worker_id] = incarnation
                 case do.Tell(worker_id, assignment):
@@ -83,6 +98,13 @@ class Stage:
     def tick(self, seconds):
         self.now += seconds
         return self.play(ev.Tick(self.now))
+
+    def elect(self, candidate, job="/tmp/model"):
+        *_, elected = self.play(ev.ElectAsked(self.now, job, candidate))
+        return elected.chief
+
+    def lose_chief(self, session):
+        return self.play(ev.ChiefLost(self.now, session))
 
     def streams(self, worker_id):
         return {lease.stream: lease.lease for lease in self.told[worker_id].streams}

@@ -8,24 +8,29 @@ from hypothesis import strategies as st
 
 from wafer_sim.coordinator.assignment import Host, assign, eligible
 
+ON_TIME = st.just(frozenset())
+
 
 @st.composite
-def cases(draw):
-    """Streams, hosts, and who hosted what before."""
+def cases(draw, lateness=ON_TIME):
+    """Streams, hosts, and who hosted what before. lateness: the streams that a host was late with."""
     streams = draw(st.integers(1, 12))
     names = draw(st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=8))
-    hosts = [Host(name, draw(st.none() | st.integers(0, streams + 2))) for name in names]
+    hosts = [Host(name, draw(st.none() | st.integers(0, streams + 2)), draw(lateness)) for name in names]
     former = st.none() | st.sampled_from("abcdefghxyz")
     current = {s: w for s in range(streams) if (w := draw(former)) is not None}
     return streams, hosts, current
 
 
-@given(cases())
+LATE = cases(ON_TIME | st.frozensets(st.integers(0, 11), max_size=3))
+
+
+@given(LATE)
 def test_the_streams_are_shared_evenly(case):
-    """Workers that take any stream differ by at most one in the number they host."""
+    """Workers that take any stream and are not late differ by at most one in the number they host."""
     streams, hosts, current = case
     counts = Counter(assign(streams, hosts, current).values())
-    shares = [counts[host.worker_id] for host in hosts if host.pinned is None]
+    shares = [counts[host.worker_id] for host in hosts if host.pinned is None and not host.late]
     assert not shares or max(shares) - min(shares) <= 1
 
 
@@ -44,7 +49,7 @@ def test_a_pinned_worker_hosts_its_stream_and_no_other(case):
         taken.add(host.pinned)
 
 
-@given(cases())
+@given(LATE)
 def test_every_stream_that_can_be_hosted_is(case):
     """A stream is without a host only if nobody takes any stream and nobody is pinned to it."""
     streams, hosts, current = case
@@ -73,7 +78,47 @@ def test_no_stream_moves_without_need(case):
     assert kept == best
 
 
-@given(cases())
+@given(LATE)
+def test_a_late_worker_gets_nothing_that_another_can_host(case):
+    """Where a worker that is not late takes any stream, late ones keep at most what they had, and are not late with."""
+    streams, hosts, current = case
+    got = assign(streams, hosts, current)
+    if not any(host.pinned is None and not host.late for host in hosts):
+        return
+    for host in hosts:
+        mine = {s for s, w in got.items() if w == host.worker_id}
+        if host.late and host.pinned is None:
+            assert mine <= {s for s, w in current.items() if w == host.worker_id} - host.late
+            assert len(mine) <= -(-streams // sum(h.pinned is None for h in hosts))
+        elif host.late:
+            assert host.pinned not in host.late or not mine
+
+
+@given(LATE)
+def test_nobody_hosts_what_it_was_late_with_if_another_was_not(case):
+    """Also where only late workers are left."""
+    streams, hosts, current = case
+    got = assign(streams, hosts, current)
+    late = {host.worker_id: host.late for host in hosts}
+    for stream, worker in got.items():
+        if stream in late[worker]:
+            assert all(stream in h.late for h in hosts if h.pinned in (None, stream))
+
+
+@given(LATE)
+def test_one_late_stream_alone_moves(case):
+    """From a settled state without lateness, a stream that is late with its host is the only one that moves."""
+    streams, hosts, current = case
+    hosts = [Host(host.worker_id) for host in hosts]
+    before = assign(streams, hosts, current)
+    if len(hosts) < 2:
+        return
+    late = [Host(h.worker_id, None, frozenset({0}) if h.worker_id == before[0] else frozenset()) for h in hosts]
+    after = assign(streams, late, before)
+    assert {s for s in before if after[s] != before[s]} == {0}
+
+
+@given(LATE)
 def test_the_answer_is_settled(case):
     """The same arguments give the same answer, and assigning again from it moves nothing."""
     streams, hosts, current = case

@@ -5,47 +5,99 @@ from wafer_sim.coordinator import instructions as do
 from wire.v1 import run_pb2
 
 
-def elect(stage, candidate, job="/tmp/model"):
-    """Who is chief after this candidate asked."""
-    (elected,) = stage.play(ev.ElectAsked(stage.now, job, candidate))
-    assert isinstance(elected, do.Elected)
-    return elected.chief
-
-
 def test_the_first_to_ask_is_chief(stage):
     """And stays it, however often anybody asks."""
-    assert [elect(stage, c) for c in ("a", "b", "a")] == ["a", "a", "a"]
+    assert [stage.elect(c) for c in ("a", "b", "a")] == ["a", "a", "a"]
 
 
 def test_jobs_have_chiefs_of_their_own(stage):
     """A chief of one job is nobody in another."""
-    elect(stage, "a")
-    assert elect(stage, "b", job="/tmp/other") == "b"
+    stage.elect("a")
+    assert stage.elect("b", job="/tmp/other") == "b"
 
 
 def test_who_resigns_makes_room(stage):
     """Only the chief itself can resign."""
-    elect(stage, "a")
+    stage.elect("a")
     stage.play(ev.Resigned(0.0, "/tmp/model", "b"))
-    assert elect(stage, "b") == "a"
+    assert stage.elect("b") == "a"
     stage.play(ev.Resigned(0.0, "/tmp/model", "a"))
-    assert elect(stage, "b") == "b"
+    assert stage.elect("b") == "b"
 
 
 def test_the_end_of_its_run_releases_a_chief(stage, spec):
     """The next task may be chief of the same model_dir."""
-    elect(stage, "a")
+    stage.elect("a")
     stage.submit("r", spec(session="a"))
     stage.attach("r")
     stage.say("r", finished=run_pb2.Finished())
-    assert elect(stage, "b") == "b"
+    assert stage.elect("b") == "b"
 
 
-def test_a_chief_that_vanished_is_replaced(stage, spec):
-    """Without a run and long silent it is taken for dead; with a run it is not."""
-    elect(stage, "a")
-    stage.now = 601.0
-    assert elect(stage, "b") == "b"
-    stage.submit("r", spec(session="b"))
+def test_a_chief_that_vanished_is_replaced(stage):
+    """Without a run, and silent for some seconds, it is taken for dead."""
+    stage.elect("a")
+    stage.now = 5.0
+    assert stage.elect("b") == "a"
+    stage.now = 7.0
+    assert stage.elect("b") == "b"
+
+
+def test_a_chief_that_follows_its_run_stays(stage, spec):
+    """However long nothing else is heard of it."""
+    stage.elect("a")
+    stage.submit("r", spec(session="a"))
+    stage.play(ev.ChiefFollows(stage.now, "a"))
     stage.now = 2000.0
-    assert elect(stage, "c") == "b"
+    assert stage.elect("b") == "a"
+
+
+def test_a_chief_that_never_follows_its_run_is_replaced(stage, spec):
+    """It died between the submission and its Follow call: some seconds later it counts as gone."""
+    stage.elect("a")
+    stage.submit("r", spec(session="a"))
+    stage.now = 5.0
+    assert stage.elect("b") == "a"
+    stage.now = 7.0
+    assert stage.elect("b") == "b"
+
+
+def test_a_chief_whose_call_broke_off_is_replaced_at_once(running):
+    """The run goes on; the next candidate of the job is chief."""
+    running.elect("a")
+    out = running.lose_chief("a")
+    assert [type(i) for i in out] == [do.Note]
+    assert running.state.runs["r"].state == "running"
+    assert running.elect("b") == "b"
+    assert running.elect("a") == "b"
+
+
+def test_a_chief_with_another_call_is_not_gone(stage):
+    """It may have called again before the end of its broken call was noticed."""
+    stage.elect("a")
+    stage.play(ev.ChiefFollows(0.0, "a"))
+    stage.play(ev.ChiefFollows(0.0, "a"))
+    assert stage.lose_chief("a") == []
+    assert stage.elect("b") == "a"
+    stage.lose_chief("a")
+    assert stage.elect("b") == "b"
+
+
+def test_a_lost_chief_that_comes_back_in_time_stays(stage):
+    """Nobody took its place: asking or following again is enough."""
+    stage.elect("a")
+    stage.lose_chief("a")
+    stage.play(ev.ChiefFollows(0.0, "a"))
+    assert stage.elect("b") == "a"
+    stage.lose_chief("a")
+    assert stage.elect("a") == "a"
+    assert stage.elect("b") == "a"
+
+
+def test_only_changes_of_a_chief_are_written_down(stage):
+    """An election is recorded before it is answered, and only where it changes who is chief."""
+    first = stage.play(ev.ElectAsked(0.0, "/m", "a"))
+    assert [type(i) for i in first] == [do.Record, do.Elected]
+    assert [type(i) for i in stage.play(ev.ElectAsked(0.0, "/m", "b"))] == [do.Elected]
+    assert [type(i) for i in stage.play(ev.Resigned(0.0, "/m", "a"))] == [do.Record]
+    assert stage.play(ev.Resigned(0.0, "/m", "a")) == []
