@@ -42,14 +42,15 @@ class RunsServicer(run_pb2_grpc.RunsServicer):
         with answering(context):
             require_admissible(request.spec)
             self._require_executable(request.spec.executable)
-            return pb.SubmitReply(run_id=self._hub.submit(request.spec))
+            submitted = self._hub.submit(request.spec)
+            return pb.SubmitReply(run_id=submitted.run_id, attached=submitted.attached)
 
     def Follow(self, request: pb.FollowRequest, context: grpc.ServicerContext) -> Iterator[pb.RunEvent]:  # noqa: N802 - gRPC's name
         with answering(context):
-            box = self._hub.follow(request.run_id, request.after)
+            box = self._hub.follow(request.run_id, request.after, request.session)
 
             def gone() -> None:
-                self._hub.unfollow(request.run_id, box)
+                self._hub.unfollow(request.run_id, box, request.session)
 
             if not context.add_callback(gone):
                 gone()

@@ -89,11 +89,11 @@ def _runs(reply: coordinator_pb2.StatusReply) -> Table:
 
 
 def _workers(reply: coordinator_pb2.StatusReply) -> Table:
-    table = _table("workers", "worker", "streams", "only for", "silent")
+    table = _table("workers", "worker", "streams", "only for", "late with", "silent")
     for worker in reply.workers:
         streams = ", ".join(map(str, worker.streams)) or "none"
         only = f"stream {worker.shard}" if worker.HasField("shard") else ""
-        table.add_row(worker.name, streams, only, f"{worker.silent_seconds:.1f} s")
+        table.add_row(worker.name, streams, only, ", ".join(map(str, worker.late)), f"{worker.silent_seconds:.1f} s")
     return table
 
 

@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,12 +19,13 @@ from grpc_reflection.v1alpha import reflection
 from wafer_sim.coordinator.state import Limits
 from wafer_sim.service.coordinator_servicer import CoordinatorServicer
 from wafer_sim.service.hub import Hub
+from wafer_sim.service.journal import Journal
 from wafer_sim.service.runs_servicer import RunsServicer
+from wafer_sim.service.state_dir import Claim, directory
 from wafer_sim.service.supervisor import WAFER_PROGRAM, Supervisor
 from wafer_sim.service.wafer_servicer import WaferServicer
 from wire.admission import TOKEN_VARIABLE
 from wire.channel import CA_VARIABLE, Security, is_loopback, seen_from, serve
-from wire.errors import Exhausted
 from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2, run_pb2_grpc
 
 _log = logging.getLogger("wafer_sim")
@@ -44,20 +46,29 @@ class Settings:
 
 
 class Service:
-    """A coordinator that accepts connections from `start` to `stop`. Raises Exhausted or Refused where it cannot."""
+    """A coordinator that accepts connections from `start` to `stop`. on_broken: see Hub.
 
-    def __init__(self, settings: Settings) -> None:
-        executables = _directory(settings.state_dir / "executables")
-        # A thread for each worker's and follower's stream, and some for the short calls.
-        threads = settings.limits.workers + _SPARE_THREADS
-        self._server, port = serve(settings.host, settings.port, settings.security, threads)
-        self.address = f"{settings.host}:{port}"
-        near = seen_from(self.address, "localhost:0")
-        program = (*settings.wafer_program, *_listening(settings))
-        supervisor = Supervisor(near, executables, _environment(settings.security), program)
-        self.hub = Hub(supervisor, settings.limits)
-        self._health = health.HealthServicer()
-        _add_services(self._server, self.hub, executables, self._health)
+    It goes on where the one before it in the same state directory was. Raises Exhausted, Refused or InvalidInput
+    where it cannot.
+    """
+
+    def __init__(self, settings: Settings, on_broken: Callable[[], None] = lambda: None) -> None:
+        with ExitStack() as held:
+            claim = held.enter_context(closing(Claim(settings.state_dir)))
+            executables = directory(settings.state_dir / "executables")
+            # A thread for each worker's and follower's stream, and some for the short calls.
+            threads = settings.limits.workers + _SPARE_THREADS
+            self._server, port = serve(settings.host, settings.port, settings.security, threads)
+            self.address = f"{settings.host}:{port}"
+            claim.say(f"process {os.getpid()}, at {self.address}")
+            journal = held.enter_context(closing(Journal(settings.state_dir)))
+            near = seen_from(self.address, "localhost:0")
+            program = (*settings.wafer_program, *_listening(settings))
+            supervisor = Supervisor(near, executables, _environment(settings.security), program)
+            self.hub = Hub(supervisor, journal, settings.limits, on_broken=on_broken)
+            self._health = health.HealthServicer()
+            _add_services(self._server, self.hub, executables, self._health)
+            self._held = held.pop_all()
 
     def start(self) -> None:
         """Accept connections."""
@@ -70,20 +81,26 @@ class Service:
         self._health.enter_graceful_shutdown()
         self.hub.shut_down()
         self._server.stop(_GOODBYE_SECONDS).wait()
+        self._held.close()
 
 
 def serve_until_signal(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; the first line on stdout says where, once connections are accepted."""
+    """Serve until SIGTERM or SIGINT; the first line on stdout says where, once connections are accepted.
+
+    Raises Exhausted where the journal takes no more.
+    """
     end = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: end.set())
-    service = Service(settings)
+    service = Service(settings, on_broken=end.set)
     service.start()
     sys.stdout.write(f"wafer_sim: coordinator at {service.address}, state in {settings.state_dir}\n")
     sys.stdout.flush()
     end.wait()
     _log.info("shutting down")
     service.stop()
+    if service.hub.broken is not None:
+        raise service.hub.broken
 
 
 def _add_services(server: grpc.Server, hub: Hub, executables: Path, health_servicer: health.HealthServicer) -> None:
@@ -113,15 +130,3 @@ def _environment(security: Security) -> dict[str, str]:
     if security.certificate is not None:
         environment.setdefault(CA_VARIABLE, str(security.certificate))
     return environment
-
-
-def _directory(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Exhausted(
-            f"the state directory cannot be made: {error.strerror}",
-            where=str(path),
-            fix="choose another one with --state-dir",
-        ) from error
-    return path

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -21,12 +25,27 @@ from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2, run_pb2_grpc
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_wafer.py")))
 ROOT = str(Path(wire.__file__).parents[1])
 SECONDS = 20.0
+MODEL_DIRS = (f"/tmp/model/{number}" for number in itertools.count())
 
 
 def tiny_program(op="aten.sum.default"):
     """A program with one graph of one operation."""
     graph = Graph((Node(op, (Ref(0),), {}, (1,), "model.py:7"),), {"loss": Ref(1)})
     return Program((), (Tensor("image", (4,), "float32"),), {Entry(EVALUATE, 12): graph})
+
+
+DRIVER = """
+import logging, sys
+from pathlib import Path
+from wafer_sim.coordinator.state import Limits
+from wafer_sim.service.server import Settings, serve_until_signal
+from wire.errors import Fault
+limits = Limits(lost_after_seconds=20.0)
+try:
+    serve_until_signal(Settings(Path(sys.argv[1]), port=int(sys.argv[2]), wafer_program=sys.argv[3:], limits=limits))
+except Fault as fault:
+    sys.exit(fault.screen())
+"""
 
 
 class Client:
@@ -50,7 +69,7 @@ class Client:
         spec = {
             "mode": run_pb2.MODE_EVAL,
             "fabric": run_pb2.FABRIC_COMPUTE,
-            "model_dir": "/tmp/model",
+            "model_dir": next(MODEL_DIRS),
             "executable": self.compile().executable,
             "data": run_pb2.DataPlan(**data),
         }
@@ -60,8 +79,11 @@ class Client:
         spec = self.spec(part, **changes)
         return self.runs.Submit(run_pb2.SubmitRequest(spec=spec), timeout=SECONDS).run_id
 
-    def follow(self, run_id, after=0):
-        return self.runs.Follow(run_pb2.FollowRequest(run_id=run_id, after=after), timeout=SECONDS)
+    def follow(self, run_id, after=0, session=""):
+        return self.runs.Follow(run_pb2.FollowRequest(run_id=run_id, after=after, session=session), timeout=SECONDS)
+
+    def elect(self, job, candidate):
+        return self.coordinator.Elect(coordinator_pb2.ElectRequest(job=job, candidate=candidate), timeout=SECONDS).chief
 
     def cancel(self, run_id):
         self.runs.Cancel(run_pb2.CancelRequest(run_id=run_id), timeout=SECONDS)
@@ -102,8 +124,8 @@ def serve(tmp_path):
     """Starts services; all are stopped at the end of the test."""
     services = []
 
-    def start(**settings):
-        service = Service(Settings(tmp_path / "state", port=0, wafer_program=FAKE, **settings))
+    def start(state="state", **settings):
+        service = Service(Settings(tmp_path / state, port=0, wafer_program=FAKE, **settings))
         service.start()
         services.append(service)
         return service
@@ -111,6 +133,55 @@ def serve(tmp_path):
     yield start
     for service in services:
         service.stop()
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """Starts `wafer_sim serve`, or a service with the fake wafer; gives the process and its address."""
+    processes = []
+
+    def start(*command, port=0):
+        command = command or ("-c", DRIVER, str(tmp_path / "state"), str(port), *FAKE)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen((sys.executable, *command), stdout=pipe, stderr=pipe, text=True)
+        processes.append(process)
+        line = process.stdout.readline()
+        found = re.fullmatch(r"wafer_sim: coordinator at (localhost:\d+), state in (\S+)\n", line)
+        assert found, line or process.stderr.read()
+        return process, found[1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def gone(pid):
+    """Whether no process has this id, or only a dead one that nobody asked about."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - a file of the kernel
+            return file.read().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.fixture
+def wait_gone():
+    """Polls until a process that is not our child is gone."""
+
+    def wait(pid, seconds=5.0):
+        end = time.monotonic() + seconds
+        while not gone(pid):
+            assert time.monotonic() < end, f"process {pid} is still there"
+            os.sched_yield()
+
+    return wait
+
+
+@pytest.fixture
+def wafer_pid(until):
+    """Reads events up to the process id that the fake wafer says."""
+    return lambda events: int(until(events, lambda event: event.phase.startswith("pid")).phase.split()[1])
 
 
 @pytest.fixture

@@ -83,12 +83,23 @@ def test_the_tables_show_what_a_person_asks(capsys, monkeypatch):
         coordinator_pb2.RunStatus(run_id="run-2", state="queued", spec=spec, place=1),
         coordinator_pb2.RunStatus(run_id="run-0", state="failed", spec=spec, problem=problem),
     ]
-    workers = [coordinator_pb2.WorkerStatus(name="host:5", streams=[0], shard=0, silent_seconds=0.4)]
+    workers = [coordinator_pb2.WorkerStatus(name="host:5", streams=[0], shard=0, silent_seconds=0.4, late=[31, 7])]
     reply = coordinator_pb2.StatusReply(runs=runs, workers=workers)
     monkeypatch.setattr("wafer_sim.service.screen.ask", lambda _address: reply)
     monkeypatch.setenv("COLUMNS", "200")
     assert cli.main(["status"]) == 0
     text = capsys.readouterr().out
-    for word in ("5/10", "61,234", "0.97", "1.2 s", "queued, 1 ahead", "training", "host:5", "batch 7", "nobody"):
+    for word in (
+        "5/10",
+        "61,234",
+        "0.97",
+        "1.2 s",
+        "queued, 1 ahead",
+        "training",
+        "host:5",
+        "31, 7",
+        "batch 7",
+        "nobody",
+    ):
         assert word in text
     assert "run-0 failed: the loss is not finite" in text

@@ -30,7 +30,7 @@ def test_a_worker_waits_hosts_and_is_idle_again(client, until):
     assert "no job" in next(told).notice
     run_id = client.submit("wait")
     hosting = until(told, lambda assignment: assignment.streams)
-    assert (hosting.run_id, hosting.ingest_address, streams(hosting)) == (run_id, "localhost:1", {0: 1, 1: 1})
+    assert (hosting.run_id, hosting.ingest_address, sorted(streams(hosting))) == (run_id, "localhost:1", [0, 1])
     client.cancel(run_id)
     assert until(told, lambda assignment: not assignment.streams).notice.startswith("waiting: no job")
 
@@ -44,7 +44,9 @@ def test_the_streams_of_a_worker_that_breaks_off_go_to_another(client, until):
     theirs = streams(until(told_one, lambda assignment: assignment.streams))
     told_one.cancel()
     after = streams(until(told_two, lambda assignment: len(assignment.streams) == 2))
-    assert after == mine | {stream: lease + 1 for stream, lease in theirs.items()}
+    (moved,) = theirs
+    assert after == mine | {moved: after[moved]}
+    assert after[moved] > max(*theirs.values(), *mine.values())
     assert isinstance(fault(lambda: client.beat(one)), Refused)
 
 
@@ -131,6 +133,6 @@ def test_a_wrong_token_is_refused(serve, client_of):
 def test_another_version_is_refused(client, monkeypatch, client_of, serve):
     """Both versions are named."""
     monkeypatch.setattr("wire.admission.WIRE_VERSION", "0")
-    old = client_of(serve().address)
+    old = client_of(serve("another").address)
     monkeypatch.undo()
     assert "'0'" in fault(old.status).what

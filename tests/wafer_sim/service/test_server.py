@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -18,56 +17,6 @@ from wire.errors import Exhausted, Refused, Stopped
 from wire.status import raised
 
 WORD = "open-sesame"
-DRIVER = """
-import sys
-from pathlib import Path
-from wafer_sim.service.server import Settings, serve_until_signal
-serve_until_signal(Settings(Path(sys.argv[1]), port=0, wafer_program=sys.argv[2:]))
-"""
-
-
-@pytest.fixture
-def launch(tmp_path, fake_wafer):
-    """Starts `wafer_sim serve`, or a service with the fake wafer; gives the process and its address."""
-    processes = []
-
-    def start(*command):
-        command = command or ("-c", DRIVER, str(tmp_path / "state"), *fake_wafer)
-        process = subprocess.Popen(
-            (sys.executable, *command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        processes.append(process)
-        line = process.stdout.readline()
-        found = re.fullmatch(r"wafer_sim: coordinator at (localhost:\d+), state in (\S+)\n", line)
-        assert found, line or process.stderr.read()
-        return process, found[1]
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def gone(pid):
-    """Whether no process has this id, or only a dead one that nobody asked about."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - a file of the kernel
-            return file.read().rpartition(")")[2].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
-def wait_gone(pid, seconds):
-    """Poll until a process that is not our child is gone."""
-    end = time.monotonic() + seconds
-    while not gone(pid):
-        assert time.monotonic() < end, f"process {pid} is still there"
-        os.sched_yield()
-
-
-def wafer_pid(events, until):
-    """The process id that the fake wafer says."""
-    return int(until(events, lambda event: event.phase.startswith("pid")).phase.split()[1])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -82,13 +31,13 @@ def test_serve_accepts_soon_and_ends_cleanly(launch, tmp_path, client_of, number
 
 
 @pytest.mark.parametrize(("part", "last"), [("wait", "finished"), ("deaf", "failed")])
-def test_a_signal_ends_service_and_wafer_within_five_seconds(launch, client_of, until, part, last):
+def test_a_signal_ends_service_and_wafer_within_five_seconds(launch, client_of, wafer_pid, wait_gone, part, last):
     """A wafer that listens saves and stops; one that does not is killed. Nobody is left, everybody is told."""
     process, address = launch()
     client = client_of(address)
     told = client.watch(client.register())
     events = client.follow(client.submit(part))
-    pid = wafer_pid(events, until)
+    pid = wafer_pid(events)
     start = time.monotonic()
     process.send_signal(signal.SIGTERM)
     *_, end = events
@@ -98,14 +47,14 @@ def test_a_signal_ends_service_and_wafer_within_five_seconds(launch, client_of, 
     assert isinstance(raised(caught.value, address), Stopped)
     assert process.wait(5.0) == 0
     assert time.monotonic() - start < 5.0
-    assert gone(pid)
+    wait_gone(pid, 0.0)
 
 
-def test_the_wafer_does_not_outlive_a_killed_coordinator(launch, client_of, until):
+def test_the_wafer_does_not_outlive_a_killed_coordinator(launch, client_of, wafer_pid, wait_gone):
     """SIGKILL leaves no time for goodbyes: the pipe to the wafer's stdin closes all the same."""
     process, address = launch()
     client = client_of(address)
-    pid = wafer_pid(client.follow(client.submit("wait")), until)
+    pid = wafer_pid(client.follow(client.submit("wait")))
     process.kill()
     process.wait()
     wait_gone(pid, 5.0)
@@ -153,10 +102,10 @@ def test_a_wafer_program_that_cannot_start_fails_its_run(tmp_path, client_of):
         service.stop()
 
 
-def test_the_token_is_not_on_the_command_line(serve, client_of, until):
+def test_the_token_is_not_on_the_command_line(serve, client_of, wafer_pid):
     """It travels in the environment of the wafer process: everybody can read a command line."""
     client = client_of(serve(security=Security(token=WORD)).address, Security(token=WORD))
-    pid = wafer_pid(client.follow(client.submit("wait")), until)
+    pid = wafer_pid(client.follow(client.submit("wait")))
     with open(f"/proc/{pid}/cmdline") as file:  # noqa: PTH123 - a file of the kernel
         line = file.read()
     assert "fake_wafer" in line
