@@ -1,8 +1,9 @@
 """Checkpoints: weights, optimizer state, random state and every stream's cursor as one unit.
 
-    model_dir/checkpoint_<step>/manifest.json          what it is, and the size and digest of the other two
+    model_dir/checkpoint_<step>/manifest.json          what it is, and the size and digest of the others
                                 weights.safetensors    parameter or buffer -> tensor
                                 optimizer.safetensors  "<parameter>/<what>" -> tensor
+                                ledger.bin             accounts and loader states (ledger_file), where there are any
 
 No torch here: executors hand over numpy arrays (bfloat16, which numpy has not, comes as float32, exactly).
 """
@@ -13,7 +14,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,20 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as tensors_from_bytes
 from safetensors.numpy import save as tensors_to_bytes
 
-from wafer_sim.durable import clean, remove_directory, write_directory
+from wafer_sim import ledger_file
+from wafer_sim.accounts import Accounts
+from wafer_sim.durable import MANIFEST, clean, directories, remove_directory, write_directory
 from wafer_sim.ledger import StreamPosition
 from wafer_sim.runtime.protocol import Array, State
 from wire.cursor import Cursor
 from wire.errors import InvalidInput, NotFound
 
-FORMAT = 1
-MANIFEST = "manifest.json"
+FORMAT = 2
 WEIGHTS = "weights.safetensors"
 OPTIMIZER = "optimizer.safetensors"
+LEDGER = "ledger.bin"
 
+_READABLE = (1, FORMAT)  # format 1 has no digests, histories, loader states and accounts
 _NAME = re.compile(r"^checkpoint_(\d+)$")
 _AGAIN = "resume from an earlier checkpoint with --checkpoint_path, or start in a new model_dir"
 
@@ -45,6 +49,8 @@ class Checkpoint:
 
     state: of the executor. seed: of all randomness; nothing else of it has state. data: JSON-able facts about the
     input that a resume must agree with (streams, replicas, batch size, rows, ...). executable: its digest.
+    accounts: the ledger's; None where none were kept (checkpoints of format 1, and of loops without a ledger).
+    run: the id of the run that wrote it; "" for one that no service ran.
     """
 
     step: int
@@ -53,52 +59,82 @@ class Checkpoint:
     seed: int = 0
     data: Mapping[str, Any] = field(default_factory=dict)
     executable: str = ""
+    accounts: Accounts | None = None
+    run: str = ""
 
 
 def write(model_dir: Path, checkpoint: Checkpoint, keep: int = 0) -> Path:
     """Write a checkpoint durably, then remove the oldest beyond `keep` (0 keeps all). Returns its directory.
 
+    Checkpoints of later steps, which are there where a run went back to an earlier one, neither count nor go.
     Raises Exhausted when the disk is full; the checkpoints that were there are then still there, whole.
     """
     clean(model_dir)
-    files = {WEIGHTS: _pack(checkpoint.state.weights), OPTIMIZER: _pack(checkpoint.state.optimizer)}
+    files = _files(checkpoint)
     manifest = json.dumps(_manifest(checkpoint, files), indent=1, sort_keys=True, allow_nan=False).encode()
     target = model_dir / f"checkpoint_{checkpoint.step}"
     write_directory(target, {**files, MANIFEST: manifest})
-    for old in _found(model_dir)[:-keep] if keep else []:
-        if old != target:
-            remove_directory(old)
+    for _, old in [found for found in _found(model_dir) if found[0] <= checkpoint.step][:-keep] if keep else []:
+        remove_directory(old)
     return target
 
 
 def latest(model_dir: Path) -> Path | None:
-    """The checkpoint with the most steps in a model_dir, or None. Unfinished ones do not count."""
+    """The checkpoint with the most steps in a model_dir, or None. Unfinished ones do not count; damaged ones do."""
     found = _found(model_dir)
-    return found[-1] if found else None
+    return found[-1][1] if found else None
+
+
+def newest_whole(model_dir: Path, run: str | None = None) -> tuple[Checkpoint, list[str]]:
+    """The newest checkpoint whose checksums hold, and what is wrong with each newer one, newest first.
+
+    run: only those that this run wrote count. Raises NotFound where there is none, and InvalidInput naming all of them
+    where none is whole.
+    """
+    problems: list[str] = []
+    for _, path in reversed(_found(model_dir)):
+        try:
+            found = read(path)
+        except (InvalidInput, NotFound) as error:
+            problems.append(f"{error.where}: {error.what}")
+        else:
+            if run in (None, found.run):
+                return found, problems
+    if not problems:
+        raise NotFound("there is no checkpoint", where=str(model_dir), fix="name a model_dir in which a run has saved")
+    what = f"no checkpoint is whole: {'; '.join(problems)}"
+    raise InvalidInput(what, where=str(model_dir), fix="restore one from a copy, or start in a new model_dir")
 
 
 def read(path: Path) -> Checkpoint:
     """Read a checkpoint directory. Raises NotFound, and InvalidInput naming the file that is damaged."""
     if not (path / MANIFEST).is_file():
         raise NotFound("this is no checkpoint", where=str(path), fix="name a checkpoint_<step> of a model_dir")
+    text = _bytes(path / MANIFEST)
     try:
-        manifest = json.loads((path / MANIFEST).read_bytes())
-        if manifest["format"] != FORMAT:
-            what = f"a checkpoint of format {manifest['format']}; this version reads {FORMAT}"
+        manifest = json.loads(text)
+        if manifest["format"] not in _READABLE:
+            what = f"a checkpoint of format {manifest['format']}; this version reads {', '.join(map(str, _READABLE))}"
             raise InvalidInput(what, where=str(path), fix=_AGAIN)
-        weights, optimizer = (_unpack(path / name, manifest["files"][name]) for name in (WEIGHTS, OPTIMIZER))
-        return _checkpoint(manifest, weights, optimizer)
+        files = {name: _verified(path / name, expected) for name, expected in manifest["files"].items()}
+        weights, optimizer = (_unpack(path / name, files[name]) for name in (WEIGHTS, OPTIMIZER))
+        return _with_ledger(_checkpoint(manifest, weights, optimizer), path / LEDGER, files.get(LEDGER))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"the manifest is damaged ({type(error).__name__}: {error})"
         raise InvalidInput(what, where=str(path / MANIFEST), fix=_AGAIN) from error
 
 
-def _found(model_dir: Path) -> list[Path]:
-    """Whole checkpoints, fewest steps first."""
-    if not model_dir.is_dir():
-        return []
-    steps = {int(m[1]): p for p in model_dir.iterdir() if (m := _NAME.match(p.name)) and (p / MANIFEST).is_file()}
-    return [steps[step] for step in sorted(steps)]
+def _found(model_dir: Path) -> list[tuple[int, Path]]:
+    """Steps and directories of the finished checkpoints, fewest steps first."""
+    found = directories(model_dir, MANIFEST)
+    return sorted((int(match[1]), path) for name, path in found.items() if (match := _NAME.match(name)))
+
+
+def _files(checkpoint: Checkpoint) -> dict[str, bytes]:
+    files = {WEIGHTS: _pack(checkpoint.state.weights), OPTIMIZER: _pack(checkpoint.state.optimizer)}
+    if checkpoint.accounts is not None or any(position.loader_state for position in checkpoint.streams):
+        files[LEDGER] = ledger_file.pack(checkpoint.accounts, checkpoint.streams)
+    return files
 
 
 def _manifest(checkpoint: Checkpoint, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -110,20 +146,46 @@ def _manifest(checkpoint: Checkpoint, files: Mapping[str, bytes]) -> dict[str, A
         "seed": checkpoint.seed,
         "data": dict(checkpoint.data),
         "executable": checkpoint.executable,
+        "run": checkpoint.run,
         "files": {name: {"bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()} for name, b in files.items()},
     }
 
 
 def _checkpoint(manifest: dict[str, Any], weights: Tensors, optimizer: Tensors) -> Checkpoint:
     streams = tuple(
-        StreamPosition(Cursor(s["stream"], s["epoch"], s["sequence"]), s["samples"], s["batches"])
+        StreamPosition(
+            Cursor(s["stream"], s["epoch"], s["sequence"]),
+            s["samples"],
+            s["batches"],
+            bytes.fromhex(s.get("digest", "")),
+            bytes.fromhex(s.get("history", "")),
+        )
         for s in manifest["streams"]
     )
     state = State(weights, optimizer, manifest["scalars"])
-    return Checkpoint(manifest["step"], state, streams, manifest["seed"], manifest["data"], manifest["executable"])
+    return Checkpoint(
+        manifest["step"],
+        state,
+        streams,
+        manifest["seed"],
+        manifest["data"],
+        manifest["executable"],
+        run=manifest.get("run", ""),
+    )
 
 
-def _position(position: StreamPosition) -> dict[str, int]:
+def _with_ledger(checkpoint: Checkpoint, path: Path, content: bytes | None) -> Checkpoint:
+    if content is None:
+        return checkpoint
+    try:
+        accounts, states = ledger_file.unpack(content)
+    except ValueError as error:
+        raise InvalidInput(str(error), where=str(path), fix=_AGAIN) from error
+    streams = tuple(replace(p, loader_state=states.get(p.cursor.stream)) for p in checkpoint.streams)
+    return replace(checkpoint, streams=streams, accounts=accounts)
+
+
+def _position(position: StreamPosition) -> dict[str, int | str]:
     cursor = position.cursor
     return {
         "stream": cursor.stream,
@@ -131,6 +193,8 @@ def _position(position: StreamPosition) -> dict[str, int]:
         "sequence": cursor.sequence,
         "samples": position.samples,
         "batches": position.batches,
+        "digest": position.digest.hex(),
+        "history": position.history.hex(),
     }
 
 
@@ -138,16 +202,24 @@ def _pack(tensors: Tensors) -> bytes:
     return tensors_to_bytes({name: np.ascontiguousarray(array).reshape(array.shape) for name, array in tensors.items()})
 
 
-def _unpack(path: Path, expected: dict[str, Any]) -> Tensors:
+def _bytes(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InvalidInput(f"{error.strerror} while reading a checkpoint", where=str(path), fix=_AGAIN) from error
+
+
+def _verified(path: Path, expected: dict[str, Any]) -> bytes:
+    content = _bytes(path)
     if len(content) != expected["bytes"]:
         what = f"the file has {len(content)} bytes, {expected['bytes']} were written"
         raise InvalidInput(what, where=str(path), fix=_AGAIN)
     if hashlib.sha256(content).hexdigest() != expected["sha256"]:
         raise InvalidInput("the file is not what was written (its sha256 differs)", where=str(path), fix=_AGAIN)
+    return content
+
+
+def _unpack(path: Path, content: bytes) -> Tensors:
     try:
         return tensors_from_bytes(content)
     except SafetensorError as error:

@@ -110,6 +110,22 @@ def cancel(run: str, *, coordinator: str = "localhost:9000") -> None:
     cancel_run(coordinator, run)
 
 
+@app.command
+def ledger(model_dir: Path, *, json: Annotated[bool, _FLAG] = False) -> int:
+    """Show what was consumed, counted from committed steps: nothing missing, nothing twice. Exit code 1 if not so.
+
+    Parameters
+    ----------
+    model_dir
+        A model_dir, of which the newest whole checkpoint is taken, or one of its checkpoints.
+    json
+        Write JSON, with the keys of wafer_sim/ledger_screen.py.
+    """
+    from wafer_sim.ledger_screen import show as show_ledger
+
+    return 0 if show_ledger(model_dir.expanduser(), as_json=json) else _FAILED
+
+
 @app.meta.default
 def _launch(
     *tokens: Annotated[str, cyclopts.Parameter(show=False, allow_leading_hyphen=True)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import subprocess
@@ -16,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from wafer_sim import checkpoints
+from wafer_sim import checkpoints, ledger_file
+from wafer_sim.accounts import Accounts, EpochAccount
 from wafer_sim.checkpoints import Checkpoint
-from wafer_sim.ledger import StreamPosition
+from wafer_sim.ledger import LoaderState, StreamPosition
 from wafer_sim.runtime.protocol import State
 from wire.cursor import Cursor
 from wire.errors import Exhausted, InvalidInput, NotFound
@@ -28,10 +30,18 @@ def checkpoint(step: int, value: float = 1.0) -> Checkpoint:
     return Checkpoint(
         step=step,
         state=State({"w": np.full((2, 3), value, np.float32)}, {"w/step": np.array(2.0)}, {"optimizer_type": "sgd"}),
-        streams=(StreamPosition(Cursor(0, 1, 2), 300, 3), StreamPosition(Cursor(1), 0)),
+        streams=(
+            StreamPosition(
+                Cursor(0, 1, 2), 300, 3, b"\x0d" * 16, b"\x0e" * 16, LoaderState(Cursor(0, 1, 1), bytes(range(256)))
+            ),
+            StreamPosition(Cursor(1), 0),
+        ),
         seed=11,
         data={"streams": 2, "batch_size": 100},
         executable="ab" * 32,
+        accounts=Accounts(
+            50, closed_below=1, epochs={0: EpochAccount(50, 5, 50)}, bitmaps={1: np.arange(7, dtype="B")}
+        ),
     )
 
 
@@ -88,7 +98,7 @@ def test_there_may_be_none(tmp_path: Path) -> None:
         checkpoints.read(tmp_path / "checkpoint_3")
 
 
-@pytest.mark.parametrize("file", ["weights.safetensors", "optimizer.safetensors", "manifest.json"])
+@pytest.mark.parametrize("file", ["weights.safetensors", "optimizer.safetensors", "ledger.bin", "manifest.json"])
 @pytest.mark.parametrize("harm", ["flip", "cut", "gone"])
 def test_a_damaged_file_is_named(tmp_path: Path, file: str, harm: str) -> None:
     """A flipped byte, a short file or a missing one is found before anything is used."""
@@ -188,5 +198,47 @@ def test_the_manifest_is_json_without_surprises(tmp_path: Path) -> None:
     """Anybody can read where a run stood."""
     manifest = json.loads((checkpoints.write(tmp_path, checkpoint(4)) / "manifest.json").read_text())
     assert manifest["step"] == 4
-    assert manifest["streams"][0] == {"stream": 0, "epoch": 1, "sequence": 2, "samples": 300, "batches": 3}
-    assert set(manifest["files"]) == {"weights.safetensors", "optimizer.safetensors"}
+    first = {"stream": 0, "epoch": 1, "sequence": 2, "samples": 300, "batches": 3}
+    assert manifest["streams"][0] == {**first, "digest": "0d" * 16, "history": "0e" * 16}
+    assert set(manifest["files"]) == {"weights.safetensors", "optimizer.safetensors", "ledger.bin"}
+
+
+def test_the_ledger_is_part_of_a_checkpoint(tmp_path: Path) -> None:
+    """Accounts, digests, histories and loader states come back as they were."""
+    made = checkpoint(4)
+    read = checkpoints.read(checkpoints.write(tmp_path, made))
+    assert read.streams == made.streams
+    assert ledger_file.pack(read.accounts, read.streams) == ledger_file.pack(made.accounts, made.streams)
+
+
+def test_a_checkpoint_without_accounts_has_no_ledger_file(tmp_path: Path) -> None:
+    """Loops that keep none write none."""
+    path = checkpoints.write(tmp_path, Checkpoint(4, State({}), (StreamPosition(Cursor(0), 3, 1),)))
+    assert not (path / "ledger.bin").exists()
+    assert checkpoints.read(path).accounts is None
+
+
+def test_checkpoints_of_format_1_are_still_read(tmp_path: Path) -> None:
+    """Without digests, histories and accounts; one of a format to come is refused, naming both."""
+    path = checkpoints.write(tmp_path, Checkpoint(4, State({"w": np.ones(2)}), (StreamPosition(Cursor(0, 1), 3, 1),)))
+    manifest = json.loads((path / "manifest.json").read_text())
+    for stream in manifest["streams"]:
+        del stream["digest"], stream["history"]
+    (path / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    read = checkpoints.read(path)
+    assert (read.streams, read.accounts) == ((StreamPosition(Cursor(0, 1), 3, 1),), None)
+    (path / "manifest.json").write_text(json.dumps({**manifest, "format": 3}))
+    with pytest.raises(InvalidInput, match="format 3; this version reads 1, 2"):
+        checkpoints.read(path)
+
+
+def test_a_ledger_that_is_none_is_named(tmp_path: Path) -> None:
+    """Its checksum may hold, and still it may not be what we write."""
+    path = checkpoints.write(tmp_path, checkpoint(4))
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "ledger.bin").write_bytes(b"other")
+    manifest["files"]["ledger.bin"] = {"bytes": 5, "sha256": hashlib.sha256(b"other").hexdigest()}
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InvalidInput, match="no ledger") as caught:
+        checkpoints.read(path)
+    assert caught.value.where == str(path / "ledger.bin")

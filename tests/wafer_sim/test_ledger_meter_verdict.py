@@ -1,30 +1,11 @@
-"""What was consumed, how fast, and whether the input kept up."""
+"""How fast samples were consumed, and whether the input kept up."""
 
 from __future__ import annotations
 
 import pytest
 
-from wafer_sim.ledger import Ledger, StreamPosition, Taken
 from wafer_sim.meter import Meter, attribute
 from wafer_sim.verdict import judge
-from wire.cursor import Cursor
-
-
-def test_the_ledger_moves_with_committed_steps_only() -> None:
-    """A commit moves the streams of its batches and counts their samples."""
-    ledger = Ledger.fresh(2)
-    ledger.commit([Taken(Cursor(0), Cursor(0, 0, 1), 32), Taken(Cursor(1), Cursor(1, 1, 0), 16)])
-    assert ledger.positions[0] == StreamPosition(Cursor(0, 0, 1), 32, 1)
-    assert ledger.positions[1] == StreamPosition(Cursor(1, 1, 0), 16, 1)
-    assert ledger.samples == 48
-
-
-def test_the_ledger_refuses_a_batch_that_is_not_due() -> None:
-    """A batch committed twice, or out of order, is a fault of the program and raises."""
-    ledger = Ledger.fresh(1)
-    ledger.commit([Taken(Cursor(0), Cursor(0, 0, 1), 32)])
-    with pytest.raises(ValueError, match="is due"):
-        ledger.commit([Taken(Cursor(0), Cursor(0, 0, 1), 32)])
 
 
 def test_a_meter_leaves_the_first_steps_out() -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,10 +15,13 @@ from typing import Any
 import grpc
 import pytest
 
+from wafer_sim import wafer_process
+from wafer_sim.durable import hold
 from wafer_sim.run import life
+from wafer_sim.run.board import Board
 from wafer_sim.wafer_process import WaferProcess
 from wire.channel import Security, serve
-from wire.errors import Fault, InvalidInput, NotFound, Refused, Stopped
+from wire.errors import Fault, InvalidInput, NotFound, Refused, Stopped, Unreachable
 from wire.status import abort, problem_of
 from wire.v1 import run_pb2, run_pb2_grpc
 
@@ -29,6 +36,7 @@ class Coordinator(run_pb2_grpc.WaferServicer):
         self.fault: Fault | None = None
         self.said: list[run_pb2.WaferEvent] = []
         self.attached = threading.Event()
+        self.heard = threading.Event()
         self.all_said = threading.Event()
 
     def Attach(self, words, context):  # noqa: N802 - gRPC's name
@@ -42,7 +50,9 @@ class Coordinator(run_pb2_grpc.WaferServicer):
 
     def _hear(self, words: Iterator[run_pb2.WaferEvent]) -> None:
         with contextlib.suppress(grpc.RpcError):  # a process that is gone has said all
-            self.said.extend(words)
+            for word in words:
+                self.said.append(word)
+                self.heard.set()
         self.all_said.set()
 
     def kinds(self) -> list[str]:
@@ -185,7 +195,7 @@ def test_a_stop_while_it_is_programmed_ends_the_run_that_comes(served: tuple[Coo
 
 
 def test_a_stop_before_there_is_a_run_ends_the_wait_for_it(served: tuple[Coordinator, grpc.Server, str]) -> None:
-    """A coordinator that never gives a run does not hold a process that was told to leave."""
+    """A coordinator that never gives a run does not hold a process that was told to leave; its exit code is 0."""
     coordinator, _, address = served
     never = threading.Event()
 
@@ -197,8 +207,167 @@ def test_a_stop_before_there_is_a_run_ends_the_wait_for_it(served: tuple[Coordin
     life = Life(address)
     assert coordinator.attached.wait(20)
     life.process.stop()
-    assert isinstance(life.ended(), Stopped)
+    assert life.ended() == 0
+    assert coordinator.kinds() == []
     never.set()
+
+
+def test_a_coordinator_that_gives_no_run_is_given_up(
+    served: tuple[Coordinator, grpc.Server, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait for the first order is bounded, and the error says who was silent."""
+    monkeypatch.setattr(wafer_process, "ORDER_SECONDS", 0.05)
+    never = threading.Event()
+
+    def give() -> Iterator[run_pb2.WaferOrder]:
+        never.wait(20)
+        yield START
+
+    served[0].orders = give
+    silent = Life(served[2]).ended()
+    never.set()
+    assert isinstance(silent, Unreachable)
+    assert f"{served[2]} gave no run within 0.05 s" in silent.what
+
+
+def test_a_coordinator_that_is_closing_is_no_order_to_leave(served: tuple[Coordinator, grpc.Server, str]) -> None:
+    """Its Stopped is raised like any other reason for which there is no run."""
+    served[0].fault = Stopped("the coordinator is shutting down")
+    assert isinstance(Life(served[2]).ended(), Stopped)
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> run_pb2.WaferOrder:
+    return run_pb2.WaferOrder(start=run_pb2.RunSpec(mode=run_pb2.MODE_TRAIN, model_dir=str(tmp_path), max_steps=1))
+
+
+WAITING = "waiting for the wafer process before this one to leave"
+
+
+def until_it_waits(life: Life, told: list[str]) -> None:
+    while WAITING not in told:
+        assert life.is_alive()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The phases that were said, as they are."""
+    said: list[str] = []
+    phase = Board.phase
+
+    def note(board: Board, text: str) -> None:
+        said.append(text)
+        phase(board, text)
+
+    monkeypatch.setattr(Board, "phase", note)
+    return said
+
+
+def test_two_processes_never_train_in_one_model_dir(
+    served: tuple[Coordinator, grpc.Server, str], training: run_pb2.WaferOrder, told: list[str], tmp_path: Path
+) -> None:
+    """The second says that it waits, and begins when the first has left; it holds the place while its run lives."""
+    coordinator, _, address = served
+    leave = threading.Event()
+
+    def give() -> Iterator[run_pb2.WaferOrder]:
+        yield training
+        leave.wait(20)
+
+    coordinator.orders = give
+    with hold(tmp_path, 1, lambda: None):
+        life = Life(address)
+        until_it_waits(life, told)
+        assert not FakeRun.programming.is_set()
+    assert FakeRun.programming.wait(20)
+    with pytest.raises(Refused), hold(tmp_path, 0.01, lambda: None):
+        pass
+    FakeRun.go_on.set()
+    leave.set()
+    life.process.stop()
+    assert life.ended() == 0
+    assert coordinator.kinds() == ["phase", "phase", "finished"]
+    with hold(tmp_path, 1, lambda: None):
+        pass
+
+
+@pytest.mark.parametrize("order", ["stop", "fail"])
+def test_who_waits_for_the_model_dir_hears_its_orders(
+    served: tuple[Coordinator, grpc.Server, str],
+    training: run_pb2.WaferOrder,
+    told: list[str],
+    tmp_path: Path,
+    order: str,
+) -> None:
+    """Told to stop, or that a worker failed, it says its last word and leaves; nothing was programmed."""
+    coordinator, _, address = served
+    waits = threading.Event()
+    fault = InvalidInput("worker w cannot go on")
+
+    def give() -> Iterator[run_pb2.WaferOrder]:
+        yield training
+        assert waits.wait(20)
+        yield run_pb2.WaferOrder(stop=True) if order == "stop" else run_pb2.WaferOrder(fail=problem_of(fault))
+
+    coordinator.orders = give
+    with hold(tmp_path, 1, lambda: None):
+        life = Life(address)
+        until_it_waits(life, told)
+        waits.set()
+        assert life.ended() == 0
+    assert coordinator.kinds() == ["phase", "finished" if order == "stop" else "failed"]
+    assert not FakeRun.programming.is_set()
+
+
+def test_a_process_that_does_not_leave_is_named(
+    served: tuple[Coordinator, grpc.Server, str],
+    training: run_pb2.WaferOrder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The wait for the model_dir is bounded; the run fails with the id of the process that holds it."""
+    monkeypatch.setattr(wafer_process, "HOLD_SECONDS", 0.05)
+    monkeypatch.setattr(wafer_process, "ATTEMPT_SECONDS", 0.02)
+    served[0].orders = lambda: iter((training,))
+    with hold(tmp_path, 1, lambda: None):
+        assert Life(served[2]).ended() == 0
+    failed = served[0].said[-1].run.failed
+    assert failed.what == "the wafer process before this one did not leave within 0.05 s"
+    assert f"process {os.getpid()}" in failed.where
+
+
+def test_an_evaluation_waits_for_nobody(served: tuple[Coordinator, grpc.Server, str], tmp_path: Path) -> None:
+    """It writes nothing into the model_dir, so it may run beside a training."""
+    spec = run_pb2.RunSpec(mode=run_pb2.MODE_EVAL, model_dir=str(tmp_path))
+    served[0].orders = lambda: iter((run_pb2.WaferOrder(start=spec), run_pb2.WaferOrder(stop=True)))
+    FakeRun.go_on.set()
+    with hold(tmp_path, 1, lambda: None):
+        assert Life(served[2]).ended() == 0
+    assert served[0].kinds()[-1] == "finished"
+
+
+@pytest.mark.parametrize("waits_for", ["a run", "the model_dir"])
+def test_sigterm_ends_a_real_process_with_exit_code_0(
+    served: tuple[Coordinator, grpc.Server, str], training: run_pb2.WaferOrder, tmp_path: Path, waits_for: str
+) -> None:
+    """Within seconds, whatever it waits for."""
+    coordinator, _, address = served
+
+    def give() -> Iterator[run_pb2.WaferOrder]:
+        if waits_for == "the model_dir":
+            yield training
+        coordinator.all_said.wait(20)
+
+    coordinator.orders = give
+    command = [sys.executable, "-m", "wafer_sim.wafer_process", "--coordinator", address, "--run", "r"]
+    command += ["--incarnation", "1", "--executables", str(tmp_path / "none")]
+    with hold(tmp_path, 1, lambda: None), subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert coordinator.attached.wait(20)
+        if waits_for == "the model_dir":
+            assert coordinator.heard.wait(20)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(9) == 0
+    assert coordinator.kinds() == (["phase", "finished"] if waits_for == "the model_dir" else [])
 
 
 def test_a_process_that_is_refused_says_why(served: tuple[Coordinator, grpc.Server, str]) -> None:
