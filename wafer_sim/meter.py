@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 WARM_UP_STEPS = 10
 UNATTRIBUTED = "unattributed"
+LATE = "late"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a meter measured. Times in seconds; rates in samples per second; utilisation 0 .. 1 (AU)."""
+    """What a meter measured. Times in seconds; rates in samples per second; utilisation 0 .. 1 (AU).
+
+    late_seconds: the part of stall_seconds that was for late streams.
+    """
 
     steps: int
     samples: int
@@ -20,6 +24,7 @@ class Reading:
     rate: float
     recent_rate: float
     utilisation: float
+    late_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class _Mark:
     samples: int
     stall: float
     paused: float
+    late: float = 0.0
 
 
 class Meter:
@@ -41,21 +47,22 @@ class Meter:
     def __init__(self, now: float, warm_up: int = WARM_UP_STEPS) -> None:
         self._warm_up = warm_up
         self._steps = self._samples = 0
-        self._stall = self._paused = self._pausing = 0.0
+        self._stall = self._late = self._paused = self._pausing = 0.0
         self._now = self._lap_start = now
         self._lap_samples, self._recent = 0, 0.0
         self._from = self._warm = _Mark(now, 0, 0.0, 0.0)
 
-    def step(self, now: float, samples: int, stall: float) -> None:
-        """A step ended at `now`, after waiting `stall` seconds for its input."""
+    def step(self, now: float, samples: int, stall: float, late: float = 0.0) -> None:
+        """A step ended at `now`, after waiting `stall` seconds for its input, `late` of them for late streams."""
         self._steps += 1
         self._samples += samples
         self._stall += stall
+        self._late += late
         self._paused += self._pausing
         self._pausing = 0.0
         self._now = now
         if self._steps == self._warm_up:
-            self._warm = _Mark(now, self._samples, self._stall, self._paused)
+            self._warm = _Mark(now, self._samples, self._stall, self._paused, self._late)
         elif self._steps == self._warm_up + 1:
             self._from = self._warm
 
@@ -75,17 +82,22 @@ class Meter:
         stall = self._stall - begun.stall
         rate = (self._samples - begun.samples) / seconds if seconds > 0 else 0.0
         busy = 1.0 - stall / seconds if seconds > 0 else 0.0
-        return Reading(self._steps, self._samples, seconds, stall, rate, self._recent, min(1.0, max(0.0, busy)))
+        busy = min(1.0, max(0.0, busy))
+        late = self._late - begun.late
+        return Reading(self._steps, self._samples, seconds, stall, rate, self._recent, busy, late)
 
 
-def attribute(stall: float, waits: Mapping[str, float]) -> dict[str, float]:
+def attribute(stall: float, waits: Mapping[str, float], late: float = 0.0) -> dict[str, float]:
     """Split a stall over the seams in proportion to how long each kept its consumer waiting.
 
-    waits: seam -> seconds. Without any wait on record the stall belongs to "unattributed".
+    waits: seam -> seconds. Without any wait on record the stall belongs to "unattributed". late: seconds of the stall
+    that late streams caused; they are no seam's but a part of their own.
     """
-    total = sum(waits.values())
-    if stall <= 0.0:
-        return {}
+    late = min(max(0.0, late), stall)
+    rest, total = stall - late, sum(waits.values())
+    parts = {LATE: late} if late > 0.0 else {}
+    if rest <= 0.0:
+        return parts
     if total <= 0.0:
-        return {UNATTRIBUTED: stall}
-    return {seam: stall * wait / total for seam, wait in waits.items() if wait > 0.0}
+        return parts | {UNATTRIBUTED: rest}
+    return parts | {seam: rest * wait / total for seam, wait in waits.items() if wait > 0.0}

@@ -3,7 +3,8 @@
     python -m wafer_sim.wafer_process --coordinator HOST:PORT --run ID --incarnation N --executables DIR
 
 It leaves when its run has ended, when it is told to, on SIGTERM, or when its standard input closes (the coordinator
-is gone). How its run ended it tells the coordinator; its exit code is 1 only where it was given none.
+is gone): after the step in hand, with a checkpoint. How its run ended it tells the coordinator; its exit code is 1
+only where it was given none although nobody told it to leave.
 """
 
 from __future__ import annotations
@@ -13,25 +14,31 @@ import logging
 import signal
 import sys
 import threading
-from contextlib import nullcontext
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import grpc
-
-from wafer_sim.run.board import Board
+from wafer_sim.durable import hold
 from wire.channel import Security, connect, serve
 from wire.cores import Cores, input_aside
-from wire.errors import Fault, Refused, Stopped
+from wire.errors import Fault, Refused, Stopped, Unreachable
 from wire.leaving import leave_when_told
 from wire.status import fault_of, raised
 from wire.v1 import run_pb2, run_pb2_grpc
+
+from wafer_sim.run.board import Board
 
 if TYPE_CHECKING:
     from wafer_sim.run.life import Run
 
 log = logging.getLogger("wafer_sim.wafer")
 
+ORDER_SECONDS = 60.0
+HOLD_SECONDS = 15.0
+ATTEMPT_SECONDS = 0.5
 GOODBYE_SECONDS = 5.0
 
 
@@ -66,6 +73,7 @@ class WaferProcess:
         self._board = Board(attached)
         self._run: Run | None = None
         self._stop = threading.Event()
+        self._gave_up = threading.Event()
         self._verdict: Fault | None = None
         self._lock = threading.Lock()
         self._awaited: Orders | None = None
@@ -78,6 +86,10 @@ class WaferProcess:
             spec = self._spec(orders)
             obeying.start()
             self._told(spec)
+        except Stopped as stopped:
+            if not self._stop.is_set():
+                raise
+            log.info("%s", stopped)
         finally:
             # What was said last is heard before the line ends, and the line's end is what ends the other thread.
             self._board.close()
@@ -100,16 +112,55 @@ class WaferProcess:
     def _told(self, spec: run_pb2.RunSpec) -> None:
         apart = input_aside(Cores.here()) if spec.fabric == run_pb2.FABRIC_COMPUTE else nullcontext()
         try:
-            with apart:
+            with apart, self._alone(spec):
                 self._live(spec)
+        except Stopped as stopped:
+            self._last_word(stopped)
         except Fault as fault:
             log.error("%s", fault)
             self._board.failed(self._verdict or fault)
 
+    @contextmanager
+    def _alone(self, spec: run_pb2.RunSpec) -> Iterator[None]:
+        """Hold the model_dir while the run lives: a process of before may still be writing its last checkpoint."""
+        with ExitStack() as held:
+            if spec.mode == run_pb2.MODE_TRAIN:
+                self._hold(Path(spec.model_dir), held)
+            yield
+
+    def _hold(self, model_dir: Path, held: ExitStack) -> None:
+        """In short attempts, between which an order to leave is heard. Raises Refused, and Stopped when so ordered."""
+        until = time.monotonic() + HOLD_SECONDS
+        while True:
+            try:
+                held.enter_context(hold(model_dir, ATTEMPT_SECONDS, self._wait_for_another))
+                return
+            except Refused as refused:
+                if time.monotonic() >= until:
+                    what = f"the wafer process before this one did not leave within {HOLD_SECONDS:g} s"
+                    raise Refused(what, where=f"{refused.where}: {refused.what}", fix=refused.fix) from refused
+
+    def _wait_for_another(self) -> None:
+        self._board.phase("waiting for the wafer process before this one to leave")
+        self._require_wanted()
+
+    def _require_wanted(self) -> None:
+        """Raises Stopped once it was told to leave, or that the run has failed."""
+        if self._stop.is_set() or self._verdict is not None:
+            raise Stopped("told to leave before the run was programmed")
+
+    def _last_word(self, stopped: Stopped) -> None:
+        log.info("%s", stopped)
+        if self._verdict is not None:
+            self._board.failed(self._verdict)
+        else:
+            self._board.finished(run_pb2.Finished(stopped=True))
+
     def _live(self, spec: run_pb2.RunSpec) -> None:
+        self._board.phase("programming")
         from wafer_sim.run.life import Run
 
-        self._board.phase("programming")
+        self._require_wanted()
         self._run = Run(self._run_id, spec, self._executables, self._board)
         # Orders that came while there was no run yet; those that come from here on find it.
         if self._verdict is not None:
@@ -122,17 +173,30 @@ class WaferProcess:
 
     def _spec(self, orders: Orders) -> run_pb2.RunSpec:
         self._await(orders)
+        silent = threading.Timer(ORDER_SECONDS, self._give_up, (orders,))
+        silent.daemon = True
+        silent.start()
         try:
             first = next(orders, run_pb2.WaferOrder())
         except grpc.RpcError as error:
-            if self._stop.is_set():
-                raise Stopped("told to leave before there was a run") from error
-            raise raised(error, self._coordinator) from error
+            raise self._no_run(error) from error
         finally:
+            silent.cancel()
             self._await(None)
         if first.WhichOneof("order") != "start":
             raise Refused("the coordinator's first order is not a run")
         return first.start
+
+    def _give_up(self, orders: Orders) -> None:
+        self._gave_up.set()
+        orders.cancel()
+
+    def _no_run(self, error: grpc.RpcError) -> Fault:
+        if self._stop.is_set():
+            return Stopped("told to leave before there was a run")
+        if self._gave_up.is_set():
+            return Unreachable(f"the coordinator at {self._coordinator} gave no run within {ORDER_SECONDS:g} s")
+        return raised(error, self._coordinator)
 
     def _await(self, call: Orders | None) -> None:
         """While a call is awaited `stop` cancels it."""

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from wafer_sim.ingest.port import Arrived, StreamPort
 from wire.errors import Unreachable
 
-Waiting = Callable[[StreamPort, float], None]
-"""Called about once a second while a stream is late: the port and the seconds waited so far."""
+SLICE_SECONDS = 0.1
+"""A wait wakes by itself so often to see who is late; a batch that comes wakes it at once."""
+
+
+class Watch(Protocol):
+    """Hears how long a step waits for its streams."""
+
+    def waiting(self, port: StreamPort, seconds: float) -> None:
+        """It has waited so many seconds more."""
+
+    def came(self, port: StreamPort, arrived: Arrived, seconds: float) -> None:
+        """The batch is there, so many seconds later."""
 
 
 class Merge:
     """The streams of one replica, in turn. A stream that has ended is passed over; when all have, so has the merge.
 
-    taken: batches taken before, in a run that is resumed: it says whose turn it is.
+    taken: batches taken before, in a run that is resumed: it says whose turn it is. timeout: seconds that one batch
+    may be waited for; time in which this process itself was held up does not count.
     """
 
-    def __init__(
-        self, ports: Sequence[StreamPort], taken: int, timeout: float, waiting: Waiting = lambda port, seconds: None
-    ) -> None:
+    def __init__(self, ports: Sequence[StreamPort], taken: int, timeout: float, watch: Watch) -> None:
         self._ports = list(ports)
         self._turn = taken % len(ports)
         self._timeout = timeout
-        self._waiting = waiting
-        self.wait_seconds = 0.0
+        self._watch = watch
 
     def next(self) -> Arrived | None:
         """The next batch, None when every stream has ended. Raises Unreachable, naming the stream that is late."""
@@ -39,21 +48,29 @@ class Merge:
         return None
 
     def _take(self, port: StreamPort) -> Arrived:
-        start = time.perf_counter()
-        try:
-            while True:
-                try:
-                    return port.take(timeout=min(1.0, self._timeout))
-                except TimeoutError:
-                    self._late(port, time.perf_counter() - start)
-        finally:
-            self.wait_seconds += time.perf_counter() - start
+        waited = 0.0
+        while True:
+            begun = time.perf_counter()
+            try:
+                arrived = port.take(timeout=min(SLICE_SECONDS, self._timeout))
+            except TimeoutError:
+                more = _counted(begun)
+                waited += more
+                self._watch.waiting(port, more)
+                self._require_time(port, waited)
+            else:
+                self._watch.came(port, arrived, _counted(begun))
+                return arrived
 
-    def _late(self, port: StreamPort, seconds: float) -> None:
-        self._waiting(port, seconds)
-        if seconds >= self._timeout:
+    def _require_time(self, port: StreamPort, waited: float) -> None:
+        if waited >= self._timeout:
             host = f"worker {port.host}" if port.host else "no worker"
             raise Unreachable(
-                f"stream {port.stream} gave no batch for {seconds:.0f} s; {host} hosts it",
+                f"stream {port.stream} gave no batch for {waited:.0f} s; {host} hosts it",
                 fix="start workers with `streamer worker`, see `wafer_sim status`, or raise runconfig.input_timeout",
             )
+
+
+def _counted(begun: float) -> float:
+    """Seconds since then. A slice that took far longer than it was asked to: this process itself was held up."""
+    return min(time.perf_counter() - begun, 2.0 * SLICE_SECONDS)

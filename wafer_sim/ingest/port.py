@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from wafer_sim.ingest.credits import CreditWindow
 from wafer_sim.ingest.gate import Gate, Verdict
+from wafer_sim.ledger import StreamPosition, Taken
 from wire.codec import Frame, cursor_message
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Ragged
@@ -30,23 +31,32 @@ Arrays = tuple[npt.NDArray[np.generic], ...]
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A batch that has landed. arrays: in the order and dtypes that the model takes; empty at the stream's end."""
+    """A batch that has landed, and what the ledger will know of it.
 
-    cursor: Cursor
-    following: Cursor
+    arrays: in the order and dtypes that the model takes; empty at the stream's end. host: the number of the push that
+    brought it; it rises with each push of a stream.
+    """
+
+    taken: Taken
     arrays: Arrays
-    rows: int
     wire_bytes: int
+    host: int
     end: bool
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where the batch is."""
+        return self.taken.cursor
 
 
 class Push:
-    """One worker's push into a port: its lease, and the grants that wait to be sent to it."""
+    """One worker's push into a port: its lease, its number among the pushes of the stream, the grants to be sent."""
 
     def __init__(self, port: StreamPort, lease: int, worker: str) -> None:
         self.port = port
         self.lease = lease
         self.worker = worker
+        self.number = 0
         self.grants: Seam[ingest_pb2.Grant] = Seam("grants", 4 * WINDOW_BATCHES)
 
     def arrive(self, frames: Sequence[Frame], message_bytes: int) -> None:
@@ -64,25 +74,40 @@ class StreamPort:
 
     What lies in the seam and what may still be sent add up to one window, whoever hosts the stream. No thread waits
     with the lock held: what does not fit into a seam belongs to a pusher that keeps to no credit, and is refused.
+    start: what was taken of the stream so far. tolerant: batches may have samples that could not be read.
     """
 
-    def __init__(self, start: Cursor, spec: ElementSpec, dtypes: Sequence[str]) -> None:
-        self.stream = start.stream
+    def __init__(
+        self, start: StreamPosition, spec: ElementSpec, dtypes: Sequence[str], *, tolerant: bool = False
+    ) -> None:
+        self.stream = start.cursor.stream
         self.spec = spec
-        self.seam: Seam[Arrived] = Seam(f"merge/{start.stream}", 2 * WINDOW_BATCHES)
+        self.seam: Seam[Arrived] = Seam(f"merge/{self.stream}", 2 * WINDOW_BATCHES)
         self._dtypes = tuple(dtypes)
-        self._gate = Gate(start)
+        self._tolerant = tolerant
+        self._gate = Gate.after(start)
         self._window = CreditWindow(WINDOW_BATCHES, WINDOW_BYTES)
         self._lock = threading.Lock()
         self._push: Push | None = None
+        self._pushes = 0
         self._closed = False
-        self._acked = start
+        self._acked = start.cursor
 
     @property
     def host(self) -> str:
         """The worker that pushes now, "" where there is none."""
         push = self._push
         return push.worker if push else ""
+
+    @property
+    def hosts(self) -> int:
+        """How many pushes there were: the number of the newest one."""
+        return self._pushes
+
+    @property
+    def ready(self) -> bool:
+        """Whether a batch is there to be taken."""
+        return self.seam.reading().depth > 0
 
     @property
     def ended(self) -> bool:
@@ -96,10 +121,11 @@ class StreamPort:
         """
         push = Push(self, lease, worker)
         with self._lock:
-            start = self._gate.enter(lease)
+            self._gate.enter(lease)
             old, self._push = self._push, push
-            batches, nbytes = self._window.reopen()
-            push.grants.put(ingest_pb2.Grant(start=cursor_message(start), batches=batches, bytes=nbytes))
+            self._pushes += 1
+            push.number = self._pushes
+            push.grants.put(self._first_grant())
             if self._closed:
                 push.grants.close()
         if old is not None:
@@ -116,12 +142,15 @@ class StreamPort:
     def arrive(self, push: Push, frame: Frame, wire_bytes: int) -> None:
         """Land a frame and let it in; a duplicate is dropped and its credit given back.
 
-        Raises StaleLease for a push that was replaced, InvalidInput for a frame that does not fit or had no credit.
+        Raises StaleLease for a push that was replaced, InvalidInput for a frame that does not fit, had no credit, or
+        has a bad sample where none is tolerated.
         """
         arrays = () if frame.end else self._landed(frame)
-        arrived = Arrived(frame.cursor, frame.following, arrays, frame.rows, wire_bytes, frame.end)
+        arrived = Arrived(_account(frame), arrays, wire_bytes, push.number, frame.end)
         with self._lock:
+            self._gate.require(push.lease)
             self._require_credit(push, frame)
+            self._require_good(push, frame)
             if self._gate.judge(push.lease, frame) is Verdict.TAKE:
                 self._window.entered(wire_bytes)
                 self.seam.put(arrived)
@@ -147,11 +176,31 @@ class StreamPort:
             if self._push is not None:
                 self._push.grants.close()
 
+    def _first_grant(self) -> ingest_pb2.Grant:
+        gate = self._gate
+        batches, nbytes = self._window.reopen()
+        grant = ingest_pb2.Grant(
+            start=cursor_message(gate.expected), batches=batches, bytes=nbytes, history=gate.history
+        )
+        if gate.loader_state is not None:
+            grant.loader_state.at.CopyFrom(cursor_message(gate.loader_state.at))
+            grant.loader_state.state = gate.loader_state.state
+        return grant
+
     def _require_credit(self, push: Push, frame: Frame) -> None:
-        if push is not self._push and push.lease == self._gate.lease:
+        if push is not self._push:
             raise StaleLease(f"this push of stream {self.stream} is over; its worker pushes in another call")
         if self._window.held >= self.seam.capacity:
             raise InvalidInput(f"worker {push.worker} sends batches without credit", where=str(frame.cursor))
+
+    def _require_good(self, push: Push, frame: Frame) -> None:
+        if frame.bad and not self._tolerant:
+            bad = frame.bad[0]
+            raise InvalidInput(
+                f"worker {push.worker} could not read row {bad.row}: {bad.why}",
+                where=f"{bad.where}, {frame.cursor}",
+                fix="mend the data, or pass over such samples with runconfig.bad_samples: skip",
+            )
 
     def _grant(self, due: tuple[int, int] | None) -> None:
         """Give credit back to the push of now. Called with the lock, so that none goes to one that just entered."""
@@ -172,6 +221,18 @@ class StreamPort:
             land(_dense(frame, field.name), field.landing, dtype)
             for field, dtype in zip(self.spec.fields, self._dtypes, strict=True)
         )
+
+
+def _account(frame: Frame) -> Taken:
+    return Taken(
+        frame.cursor,
+        frame.following,
+        frame.rows,
+        frame.digest,
+        frame.row_numbers,
+        frame.bad,
+        frame.loader_state,
+    )
 
 
 def _dense(frame: Frame, name: str) -> npt.NDArray[np.generic]:

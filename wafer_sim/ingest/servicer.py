@@ -12,12 +12,14 @@ from google.protobuf.message import DecodeError
 from wafer_sim.ingest.port import Push, StreamPort
 from wire.admission import Handler
 from wire.codec import CodecError, spec_from_bytes, unpack
-from wire.errors import Fault, InvalidInput, NotFound, Refused
+from wire.errors import Fault, InvalidInput, NotFound, Refused, Unreachable
 from wire.seam import SeamClosed
 from wire.status import abort
 from wire.v1 import ingest_pb2
 
 log = logging.getLogger(__name__)
+
+HELLO_SECONDS = 10.0
 
 
 class IngestServicer:
@@ -36,7 +38,7 @@ class IngestServicer:
 
     def push(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[ingest_pb2.Grant]:
         try:
-            push = self._enter(next(requests, b""))
+            push = self._enter(_first(requests, context))
         except Fault as fault:
             abort(context, fault)
         log.info("stream %d: worker %s pushes with lease %d", push.port.stream, push.worker, push.lease)
@@ -101,6 +103,19 @@ class _Reader(threading.Thread):
     def _end(self, fault: Fault) -> None:
         self.fault = fault
         self._push.grants.close()
+
+
+def _first(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+    """The first message; whoever sends none in time is let go."""
+    silent = threading.Timer(HELLO_SECONDS, context.cancel)
+    silent.daemon = True
+    silent.start()
+    try:
+        return next(requests, b"")
+    except grpc.RpcError as error:
+        raise Unreachable(f"a push was given up that said no hello within {HELLO_SECONDS:g} s") from error
+    finally:
+        silent.cancel()
 
 
 def _until_closed(push: Push) -> Iterator[ingest_pb2.Grant]:

@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 
-from wafer_sim.ledger import StreamPosition
+from wafer_sim.ledger import StreamPosition, Taken
 from wafer_sim.meter import Reading, attribute
 from wire.codec import cursor_message
 from wire.errors import Fault
 from wire.status import problem_of
-from wire.v1 import run_pb2
+from wire.v1 import ingest_pb2, run_pb2
 
 PROGRESS_SECONDS = 0.25
 PREPARE, WIRE = "prepare", "wire"
@@ -24,6 +24,7 @@ class Board:
     def __init__(self, attached: run_pb2.Attached) -> None:
         self._events: queue.SimpleQueue[run_pb2.WaferEvent | None] = queue.SimpleQueue()
         self._events.put(run_pb2.WaferEvent(attached=attached))
+        self.run_id = attached.run_id
         self._seams: dict[tuple[str, int, str], run_pb2.Seam] = {}
         self._lock = threading.Lock()
         self._phase = ""
@@ -45,6 +46,16 @@ class Board:
 
     def saved(self, step: int, path: str) -> None:
         self._publish(run_pb2.RunEvent(saved=run_pb2.Saved(step=step, path=path)))
+
+    def late(self, stream: int, worker: str, seconds: float) -> None:
+        """A stream keeps a step waiting for longer than it should; `worker` hosts it, "" where none does."""
+        self._publish(run_pb2.RunEvent(late=run_pb2.Late(stream=stream, worker=worker, seconds=seconds)))
+
+    def passed(self, step: int, taken: Taken) -> None:
+        """The bad samples of a committed batch; `step` weight updates were made when it was."""
+        bad = [ingest_pb2.BadSample(place=b.place, row=b.row, where=b.where, why=b.why) for b in taken.bad]
+        passed = run_pb2.Passed(step=step, cursor=cursor_message(taken.cursor), bad=bad)
+        self._publish(run_pb2.RunEvent(passed=passed))
 
     def failed(self, fault: Fault) -> None:
         self._publish(run_pb2.RunEvent(failed=problem_of(fault)))
@@ -70,14 +81,17 @@ class Board:
         with self._lock:
             return list(self._seams.values())
 
-    def stalls(self, seconds: float) -> list[run_pb2.SeamStall]:
-        """A stall split over the seams that kept pushers waiting: their pipeline ("prepare") or the wire."""
+    def stalls(self, seconds: float, late: float = 0.0) -> list[run_pb2.SeamStall]:
+        """A stall split over the seams that kept pushers waiting: their pipeline ("prepare") or the wire.
+
+        `late` seconds of it were for late streams: they are a part of their own.
+        """
         seams = self.seams()
         waits = {
             PREPARE: sum(seam.get_wait for seam in seams if seam.name == "prefetch"),
             WIRE: sum(seam.put_wait for seam in seams if seam.name == "wire"),
         }
-        return [run_pb2.SeamStall(seam=name, seconds=part) for name, part in attribute(seconds, waits).items()]
+        return [run_pb2.SeamStall(seam=name, seconds=part) for name, part in attribute(seconds, waits, late).items()]
 
     def _publish(self, event: run_pb2.RunEvent) -> None:
         self._events.put(run_pb2.WaferEvent(run=event))
@@ -100,4 +114,6 @@ def progress_message(reading: Reading, step: int, max_steps: int, loss: float) -
 
 def position_message(position: StreamPosition) -> run_pb2.StreamPosition:
     """A stream's position as it travels."""
-    return run_pb2.StreamPosition(next=cursor_message(position.cursor), samples=position.samples)
+    return run_pb2.StreamPosition(
+        next=cursor_message(position.cursor), samples=position.samples, batches=position.batches
+    )

@@ -62,8 +62,9 @@ class Evaluation:
             for name, value in self._executor.evaluate(batch).items():
                 self._sums[name] = self._sums.get(name, 0.0) + value
         self._batches += 1
-        self._feed.commit(taken)
-        self._meter.step(time.perf_counter(), taken.rows, 0.0 if first else taken.wait)
+        self._feed.commit(taken, self._batches)
+        stall, late = (0.0, 0.0) if first else (taken.wait, taken.late)
+        self._meter.step(time.perf_counter(), taken.rows, stall, late)
         if self._board.due():
             self._meter.lap()
             self._board.progress(self._progress())
@@ -71,7 +72,7 @@ class Evaluation:
     def _progress(self) -> run_pb2.Progress:
         reading = self._meter.reading()
         progress = progress_message(reading, self._batches, self._spec.max_steps, self._loss)
-        progress.stalls.extend(self._board.stalls(reading.stall_seconds))
+        progress.stalls.extend(self._board.stalls(reading.stall_seconds, reading.late_seconds))
         progress.streams.extend(position_message(p) for p in self._feed.ledger.positions.values())
         return progress
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from typing import Protocol
 
@@ -25,18 +26,20 @@ class NotFinite(Exception):  # noqa: N818 - it is caught where it can be said wh
 class Drain:
     """An emulated accelerator: it computes nothing and consumes at a given rate.
 
-    rate: samples per second; 0 takes them as fast as they come.
+    rate: samples per second; 0 takes them as fast as they come. told_to_stop: ends a step that takes its time.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, told_to_stop: threading.Event) -> None:
         self._rate = rate
+        self._told_to_stop = told_to_stop
         self._due = 0.0
 
     def step(self, batches: StepInput, step: int) -> float:
         if self._rate > 0:
             now = time.perf_counter()
             self._due = max(self._due, now) + batches.rows / self._rate
-            time.sleep(max(0.0, self._due - now))
+            if self._due > now:
+                self._told_to_stop.wait(self._due - now)
         return math.nan
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wafer_sim.accounts import totals
 from wafer_sim.ingest.merge import Merge
-from wafer_sim.ingest.port import Arrays, Arrived, StreamPort
-from wafer_sim.ledger import Ledger, StreamPosition, Taken
+from wafer_sim.ingest.patience import FIRST_SECONDS
+from wafer_sim.ingest.port import Arrays, StreamPort
+from wafer_sim.ingest.punctuality import Punctuality
+from wafer_sim.ledger import Ledger, Taken
 from wafer_sim.run.board import Board
+from wafer_sim.run.tolerance import Tolerance
 from wire.codec import spec_from_bytes
 from wire.v1 import run_pb2
 
@@ -18,11 +22,12 @@ PATIENCE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class StepInput:
-    """One batch per replica, and how long the step waited for them in seconds."""
+    """One batch per replica, and how long the step waited for them in seconds; `late`: of that, for late streams."""
 
     batches: tuple[Arrays, ...]
     taken: tuple[Taken, ...]
     wait: float
+    late: float = 0.0
 
     @property
     def rows(self) -> int:
@@ -30,59 +35,74 @@ class StepInput:
 
 
 class Feed:
-    """Batches for steps, strictly by cursor; acks and ledger move when a step is committed."""
+    """Batches for steps, strictly by cursor; acks and ledger move when a step is committed.
+
+    ledger: where the run starts. timeout: seconds that a step may wait for one batch. input_steps: how many steps of
+    the input are committed, since step 0.
+    """
 
     def __init__(
-        self,
-        plan: run_pb2.DataPlan,
-        dtypes: Sequence[str],
-        positions: Mapping[int, StreamPosition],
-        timeout: float,
-        board: Board,
+        self, plan: run_pb2.DataPlan, dtypes: Sequence[str], ledger: Ledger, timeout: float, board: Board
     ) -> None:
         spec = spec_from_bytes(plan.element_spec)
+        tolerant = plan.HasField("bad_samples")
+        positions = ledger.positions
         self._board = board
-        self.ledger = Ledger(positions.values())
-        self.ports = {stream: StreamPort(p.cursor, spec, dtypes) for stream, p in positions.items()}
+        self.ledger = ledger
+        self.input_steps = sum(position.batches for position in positions.values()) // plan.replicas
+        self.ports = {stream: StreamPort(p, spec, dtypes, tolerant=tolerant) for stream, p in positions.items()}
+        first = FIRST_SECONDS if plan.rows else timeout
+        self._watch = Punctuality(self.ports, timeout, self._waiting, self._is_late, first)
         self._merges = [
-            self._merge(range(replica, plan.streams, plan.replicas), positions, timeout)
-            for replica in range(plan.replicas)
+            Merge([self.ports[s] for s in streams], sum(positions[s].batches for s in streams), timeout, self._watch)
+            for streams in (range(replica, plan.streams, plan.replicas) for replica in range(plan.replicas))
         ]
-        self._late = False
+        self._tolerance = _tolerance(plan, ledger)
+        self._told = False
 
     def take(self) -> StepInput | None:
         """The next step's batches; None when the streams have ended. Raises Unreachable, SeamClosed."""
-        start = time.perf_counter()
+        start, late = time.perf_counter(), self._watch.late_seconds
         arrived = [merge.next() for merge in self._merges]
         wait = time.perf_counter() - start
-        if self._late:
-            self._late = False
+        if self._told:
+            self._told = False
             self._board.phase("running")
         present = [batch for batch in arrived if batch is not None]
         if len(present) < len(arrived):
             return None
-        return StepInput(tuple(b.arrays for b in present), tuple(_taken(b) for b in present), wait)
+        late = min(wait, self._watch.late_seconds - late)
+        return StepInput(tuple(b.arrays for b in present), tuple(b.taken for b in present), wait, late)
 
-    def commit(self, step: StepInput) -> None:
-        """The step is part of the weights: its batches are acked and never wanted again."""
-        self.ledger.commit(step.taken)
+    def commit(self, step: StepInput, made: int, *, skipped: bool = False) -> None:
+        """The step is part of the weights, or passed over: its batches are acked and never wanted again.
+
+        made: weight updates made so far. Raises InvalidInput where more samples are bad than are tolerated.
+        """
+        self.ledger.commit(step.taken, skipped=skipped)
+        self.input_steps += 1
         for taken in step.taken:
             self.ports[taken.cursor.stream].ack(taken.following)
+            if taken.bad:
+                self._board.passed(made, taken)
+        if not skipped:
+            self._tolerance.count(step.taken)
 
     def close(self) -> None:
         for port in self.ports.values():
             port.close()
 
-    def _merge(self, streams: range, positions: Mapping[int, StreamPosition], timeout: float) -> Merge:
-        taken = sum(positions[stream].batches for stream in streams)
-        return Merge([self.ports[stream] for stream in streams], taken, timeout, self._waiting)
-
     def _waiting(self, port: StreamPort, seconds: float) -> None:
         if seconds >= PATIENCE_SECONDS:
-            self._late = True
+            self._told = True
             host = f"worker {port.host} hosts it" if port.host else "no worker hosts it"
             self._board.phase(f"waiting for stream {port.stream}; {host}")
 
+    def _is_late(self, port: StreamPort, seconds: float) -> None:
+        self._board.late(port.stream, port.host, seconds)
 
-def _taken(arrived: Arrived) -> Taken:
-    return Taken(arrived.cursor, arrived.following, arrived.rows)
+
+def _tolerance(plan: run_pb2.DataPlan, ledger: Ledger) -> Tolerance:
+    """Its counters go on where the accounts stand; what was bad in a row before a resume they do not tell."""
+    bounds, before = plan.bad_samples, totals(ledger.accounts.epochs)
+    return Tolerance(bounds.in_a_row, bounds.fraction, ledger.samples - before.skipped, before.bad)

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
+from collections.abc import Set
 from pathlib import Path
 
 from wafer_sim import checkpoints
+from wafer_sim.accounts import Accounts
 from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Program
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.executables import kept
 from wafer_sim.ingest.servicer import IngestServicer
-from wafer_sim.ledger import StreamPosition
+from wafer_sim.ledger import Ledger, StreamPosition
 from wafer_sim.replicas import threads_of
 from wafer_sim.run.board import Board
 from wafer_sim.run.evaluate import Evaluation
 from wafer_sim.run.feed import Feed
 from wafer_sim.run.train import Training
 from wafer_sim.runtime.torch_executor import TorchExecutor
-from wire.codec import spec_from_bytes
+from wire.codec import cursor_from, spec_from_bytes
 from wire.cursor import Cursor
 from wire.elements import ElementSpec
-from wire.errors import Fault, NotFound, Refused
+from wire.errors import Fault, InvalidInput, NotFound, Refused
 from wire.seam import SeamClosed
 from wire.v1 import run_pb2
+
+log = logging.getLogger(__name__)
 
 DEFAULT_INPUT_TIMEOUT = 300.0
 
@@ -34,17 +39,16 @@ class Run:
 
     def __init__(self, run_id: str, spec: run_pb2.RunSpec, executables: Path, board: Board) -> None:
         begun = time.perf_counter()
-        self._spec = spec
         self._board = board
         self._fault: Fault | None = None
         program = kept(executables, spec.executable)
         elements = spec_from_bytes(spec.data.element_spec)
         _require_entry(program, spec, elements)
-        checkpoint = _starting_point(spec)
+        spec, checkpoint = _starting_point(spec, board)
+        self._spec = spec
         self._executor = _executor(program, spec, checkpoint)
-        positions = _positions(spec, checkpoint)
         timeout = spec.input_timeout or DEFAULT_INPUT_TIMEOUT
-        self.feed = Feed(spec.data, [t.dtype for t in program.inputs], positions, timeout, board)
+        self.feed = Feed(spec.data, [t.dtype for t in program.inputs], _ledger(spec, checkpoint), timeout, board)
         self.ingest = IngestServicer(run_id, self.feed.ports)
         self._work: Training | Evaluation
         if spec.mode == run_pb2.MODE_TRAIN:
@@ -76,17 +80,36 @@ class Run:
         self.stop()
 
 
-def _starting_point(spec: run_pb2.RunSpec) -> Checkpoint:
+def _starting_point(spec: run_pb2.RunSpec, board: Board) -> tuple[run_pb2.RunSpec, Checkpoint]:
+    """The checkpoint to go on from, and the spec of what is left to do; each damaged one passed over is told.
+
+    A process of this run that died has left its own checkpoints; else it is the one that the spec names, or the newest.
+    """
+    model_dir = Path(spec.model_dir)
+    if spec.mode == run_pb2.MODE_TRAIN:
+        with contextlib.suppress(NotFound, InvalidInput):
+            own = _told(checkpoints.newest_whole(model_dir, run=board.run_id), board)
+            return _going_on(spec), own
     if spec.checkpoint:
-        return checkpoints.read(Path(spec.checkpoint))
-    path = checkpoints.latest(Path(spec.model_dir))
-    if path is None:
-        raise NotFound(
-            "there is no checkpoint to start from",
-            where=spec.model_dir,
-            fix="the service must see the model_dir of run.py under the same path",
-        )
-    return checkpoints.read(path)
+        return spec, checkpoints.read(Path(spec.checkpoint))
+    return spec, _told(checkpoints.newest_whole(model_dir), board)
+
+
+def _going_on(spec: run_pb2.RunSpec) -> run_pb2.RunSpec:
+    """The spec of a run that has checkpoints of its own: they hold where its streams are."""
+    left = run_pb2.RunSpec()
+    left.CopyFrom(spec)
+    left.fresh_start = False
+    del left.starts[:]
+    return left
+
+
+def _told(found: tuple[Checkpoint, list[str]], board: Board) -> Checkpoint:
+    checkpoint, damaged = found
+    for problem in damaged:
+        log.warning("a damaged checkpoint is passed over: %s", problem)
+        board.phase(f"passing over a damaged checkpoint: {problem}")
+    return checkpoint
 
 
 def _executor(program: Program, spec: run_pb2.RunSpec, checkpoint: Checkpoint) -> TorchExecutor:
@@ -98,11 +121,16 @@ def _executor(program: Program, spec: run_pb2.RunSpec, checkpoint: Checkpoint) -
     return executor
 
 
-def _positions(spec: run_pb2.RunSpec, checkpoint: Checkpoint) -> dict[int, StreamPosition]:
-    """Where each stream goes on: at its beginning, or where the checkpoint left it."""
+def _ledger(spec: run_pb2.RunSpec, checkpoint: Checkpoint) -> Ledger:
+    """Where each stream goes on: at its beginning, where the spec says, or where the checkpoint left it."""
     fresh = {stream: StreamPosition(Cursor(stream)) for stream in range(spec.data.streams)}
-    if spec.mode != run_pb2.MODE_TRAIN or spec.fresh_start or checkpoint.step == 0:
-        return fresh
+    if spec.mode != run_pb2.MODE_TRAIN:
+        return Ledger(fresh.values())
+    if spec.fresh_start or checkpoint.step == 0:
+        return Ledger(fresh.values(), Accounts(spec.data.rows))
+    accounts = checkpoint.accounts or Accounts(spec.data.rows)
+    if spec.starts:
+        return Ledger(_started(spec, fresh.keys()), accounts)
     left = {position.cursor.stream: position for position in checkpoint.streams}
     if left.keys() != fresh.keys():
         raise Refused(
@@ -110,7 +138,21 @@ def _positions(spec: run_pb2.RunSpec, checkpoint: Checkpoint) -> dict[int, Strea
             where=spec.model_dir,
             fix=f"set runconfig.num_streams to {len(left)}, or start in another model_dir",
         )
-    return left
+    return Ledger(left.values(), accounts)
+
+
+def _started(spec: run_pb2.RunSpec, streams: Set[int]) -> list[StreamPosition]:
+    """The spec's own starts, in the order of the streams. Raises Refused where they are not those of the run."""
+    starts = [StreamPosition(cursor_from(start.cursor), start.samples, start.batches) for start in spec.starts]
+    starts.sort(key=lambda position: position.cursor)
+    if [position.cursor.stream for position in starts] != sorted(streams):
+        raise Refused(
+            f"the run has {len(streams)} streams and starts for "
+            f"{', '.join(str(position.cursor.stream) for position in starts)}",
+            where="RunSpec.starts",
+            fix="give one start for each stream",
+        )
+    return starts
 
 
 def _require_entry(program: Program, spec: run_pb2.RunSpec, elements: ElementSpec) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from wafer_sim import checkpoints
@@ -14,15 +15,20 @@ from wafer_sim.replicas import Replicas
 from wafer_sim.run.board import Board, position_message, progress_message
 from wafer_sim.run.fabric import Compute, Drain, Fabric, NotFinite
 from wafer_sim.run.feed import Feed, StepInput
+from wafer_sim.run.skips import Skips
 from wafer_sim.runtime.schedules import learning_rate
 from wafer_sim.runtime.torch_executor import TorchExecutor
 from wire.errors import InvalidInput
 from wire.readings import seam_message
+from wire.seam import SeamClosed
 from wire.v1 import run_pb2
 
 
 class Training:
-    """Takes steps until max_steps; a step is committed when the weights have it, and only then acked."""
+    """Takes steps until max_steps; a step is committed when the weights have it, and only then acked.
+
+    A step of the input takes one batch for each replica; it is trained on, or passed over where the spec says so.
+    """
 
     def __init__(
         self, spec: run_pb2.RunSpec, executor: TorchExecutor, feed: Feed, board: Board, checkpoint: Checkpoint
@@ -35,6 +41,7 @@ class Training:
         self._loss = float("nan")
         optimizer = OptimizerSpec.model_validate_json(spec.optimizer)
         self._rate = learning_rate(optimizer.learning_rate, keep_counting=optimizer.disable_lr_steps_reset)
+        self._skips = Skips((each.first, each.last) for each in spec.skip)
         self._meter = Meter(time.perf_counter())
         self.stop_asked = threading.Event()
         self.programming_seconds = 0.0
@@ -42,7 +49,7 @@ class Training:
     def run(self) -> None:
         """Raises SeamClosed when stopped while waiting, Unreachable for a late stream, InvalidInput for a bad step."""
         if self._spec.fabric == run_pb2.FABRIC_DRAIN:
-            self._take_steps(Drain(self._spec.drain_rate))
+            self._take_steps(Drain(self._spec.drain_rate, self.stop_asked))
             return
         with Replicas(self._executor, self._spec.data.replicas, seed=self._spec.seed) as replicas:
             self._take_steps(Compute(replicas, check=self._spec.check_loss_values))
@@ -67,17 +74,35 @@ class Training:
     def _take_steps(self, fabric: Fabric) -> None:
         taken: StepInput | None = None
         while self.step < self._spec.max_steps and not self.stop_asked.is_set():
-            stall = 0.0
             if taken is None:
-                taken = self._next()
+                # Nothing is measured before the first batch is there, and synthetic steps take it again and again.
+                taken = replace(self._due(), wait=0.0, late=0.0)
                 self._meter = Meter(time.perf_counter())
                 self._board.phase("running")
             elif not self._synthetic:
-                taken = self._next()
-                stall = taken.wait
-            self._take_step(fabric, taken, stall)
+                taken = self._due()
+            self._take_step(fabric, taken)
 
-    def _next(self) -> StepInput:
+    def _due(self) -> StepInput:
+        """The next batches to train on. Raises SeamClosed when told to stop."""
+        while not self._synthetic and (passing := self._skips.around(self._feed.input_steps + 1)):
+            self._pass_over(*passing)
+        return self._taken()
+
+    def _pass_over(self, first: int, last: int) -> None:
+        begun = time.perf_counter()
+        while self._feed.input_steps < last:
+            if self.stop_asked.is_set():
+                raise SeamClosed("told to stop")
+            taken = self._taken()
+            self._board.phase(f"passing over input steps {first:,}..{last:,}")
+            self._feed.commit(taken, self.step, skipped=True)
+            if self._board.due():
+                self._board.progress(self._progress())
+        self._meter.pause(time.perf_counter() - begun)
+        self._board.phase("running")
+
+    def _taken(self) -> StepInput:
         taken = self._feed.take()
         if taken is None:
             raise InvalidInput(
@@ -86,15 +111,15 @@ class Training:
             )
         return taken
 
-    def _take_step(self, fabric: Fabric, taken: StepInput, stall: float) -> None:
+    def _take_step(self, fabric: Fabric, taken: StepInput) -> None:
         try:
             self._loss = fabric.step(taken, self.step)
         except NotFinite as error:
             raise self._not_finite(taken, error.args[0]) from error
         self.step += 1
         if not self._synthetic:
-            self._feed.commit(taken)
-        self._meter.step(time.perf_counter(), taken.rows, stall)
+            self._feed.commit(taken, self.step)
+        self._meter.step(time.perf_counter(), taken.rows, taken.wait, taken.late)
         self._tell()
         if self._spec.checkpoint_steps and self.step % self._spec.checkpoint_steps == 0:
             self._save()
@@ -112,7 +137,7 @@ class Training:
     def _progress(self) -> run_pb2.Progress:
         reading = self._meter.reading()
         progress = progress_message(reading, self.step, self._spec.max_steps, self._loss)
-        progress.stalls.extend(self._board.stalls(reading.stall_seconds))
+        progress.stalls.extend(self._board.stalls(reading.stall_seconds, reading.late_seconds))
         progress.streams.extend(position_message(p) for p in self._feed.ledger.positions.values())
         progress.learning_rate = self._rate(max(0, self.step - 1))
         return progress
@@ -125,9 +150,11 @@ class Training:
             step=self.step,
             state=self._executor.state(),
             streams=tuple(self._feed.ledger.positions.values()),
+            accounts=self._feed.ledger.accounts,
             seed=self._spec.seed,
             data=_plan_record(self._spec.data),
             executable=self._executor.program.digest(),
+            run=self._board.run_id,
         )
         path = checkpoints.write(Path(self._spec.model_dir), checkpoint, keep=self._spec.keep_checkpoint_max)
         self._saved_step = self.step
@@ -136,11 +163,12 @@ class Training:
 
     def _not_finite(self, taken: StepInput, loss: float) -> InvalidInput:
         cursors = ", ".join(str(batch.cursor) for batch in taken.taken)
+        due = self._feed.input_steps + 1
         return InvalidInput(
             f"the loss of step {self.step + 1} is {loss}; the weights were not changed by it",
             where=cursors,
-            fix=f"lower the learning rate or look at the data; the last good checkpoint in {self._spec.model_dir} "
-            f"is of step {self._saved_step}",
+            fix=f"lower the learning rate, look at the data, or pass over this step of the input with "
+            f"runconfig.skip: {due}; the last good checkpoint in {self._spec.model_dir} is of step {self._saved_step}",
         )
 
 
@@ -152,4 +180,5 @@ def _plan_record(plan: run_pb2.DataPlan) -> dict[str, int | bool]:
         "rows": plan.rows,
         "seed": plan.seed,
         "shuffle": plan.shuffle,
+        "drop_remainder": plan.drop_remainder,
     }

@@ -7,19 +7,35 @@ import threading
 import numpy as np
 import pytest
 
-from wafer_sim.ingest.merge import Merge
+from wafer_sim.ingest.merge import SLICE_SECONDS, Merge
 from wafer_sim.ingest.port import WINDOW_BATCHES, StreamPort
-from wire.codec import Frame
+from wafer_sim.ledger import LoaderState, StreamPosition, Taken
+from wire.codec import BadSample, Frame, cursor_from, pack, unpack
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field, Landing
-from wire.errors import Refused, Unreachable
+from wire.errors import InvalidInput, Refused, StaleLease, Unreachable
+from wire.history import BEGINNING, history_after
 from wire.seam import SeamClosed
 
 SPEC = ElementSpec((Field("x", "uint8", (2,), landing=Landing("float32", 0.5, 1.0)), Field("y", "int32")))
 
 
-def port(stream: int = 0) -> StreamPort:
-    return StreamPort(Cursor(stream), SPEC, ("float32", "int64"))
+def port(stream: int = 0, **changes: bool) -> StreamPort:
+    return StreamPort(StreamPosition(Cursor(stream)), SPEC, ("float32", "int64"), **changes)
+
+
+class Heard:
+    """A watch that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.waits: list[tuple[int, float]] = []
+        self.came_from: list[tuple[int, float]] = []
+
+    def waiting(self, port: StreamPort, seconds: float) -> None:
+        self.waits.append((port.stream, seconds))
+
+    def came(self, port: StreamPort, arrived: object, seconds: float) -> None:
+        self.came_from.append((port.stream, seconds))
 
 
 def batch(value: int, rows: int = 3) -> dict[str, np.ndarray]:
@@ -103,7 +119,7 @@ def test_a_replica_takes_its_streams_in_turn_and_passes_over_those_that_ended() 
     ports = [port(0), port(1)]
     send(ports[0], 3, end=True)
     send(ports[1], 1, end=True)
-    merge = Merge(ports, taken=0, timeout=1)
+    merge = Merge(ports, taken=0, timeout=1, watch=Heard())
     cursors = [arrived.cursor for arrived in iter(merge.next, None)]
     assert cursors == [Cursor(0), Cursor(1), Cursor(0, 0, 1), Cursor(0, 0, 2)]
 
@@ -113,7 +129,7 @@ def test_a_resumed_merge_knows_whose_turn_it_is() -> None:
     ports = [port(0), port(1)]
     send(ports[0], 1)
     send(ports[1], 1)
-    merge = Merge(ports, taken=5, timeout=1)
+    merge = Merge(ports, taken=5, timeout=1, watch=Heard())
     first = merge.next()
     assert first is not None
     assert first.cursor.stream == 1
@@ -123,11 +139,11 @@ def test_a_late_stream_is_named_with_its_host() -> None:
     """When nothing comes in time the error says which stream is late and which worker hosts it."""
     into = port(2)
     into.enter(1, "slow:17")
-    told = []
-    merge = Merge([into], taken=0, timeout=0.01, waiting=lambda p, seconds: told.append((p.stream, seconds)))
+    heard = Heard()
+    merge = Merge([into], taken=0, timeout=0.01, watch=heard)
     with pytest.raises(Unreachable, match=r"stream 2 gave no batch .* worker slow:17"):
         merge.next()
-    assert told[0][0] == 2
+    assert [stream for stream, _ in heard.waits] == [2]
 
 
 def test_closing_a_port_wakes_whoever_waits() -> None:
@@ -142,3 +158,121 @@ def test_closing_a_port_wakes_whoever_waits() -> None:
     with pytest.raises(SeamClosed):
         push.grants.get(5)
     closer.join()
+
+
+def test_a_wait_is_heard_in_slices_and_its_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that comes ends the wait at once; a slice in which this process was held up counts little."""
+    into, heard = port(), Heard()
+    send(into, 1)
+    take, late = into.take, [True, True]
+    clock = iter([0.0, 0.1, 0.1, 50.0, 50.0, 50.03])
+    monkeypatch.setattr("wafer_sim.ingest.merge.time.perf_counter", lambda: next(clock))
+
+    def late_twice(timeout: float) -> object:
+        assert timeout == SLICE_SECONDS
+        if late and late.pop():
+            raise TimeoutError
+        return take(timeout)
+
+    monkeypatch.setattr(into, "take", late_twice)
+    assert Merge([into], taken=0, timeout=40, watch=heard).next() is not None
+    assert heard.waits == [(0, pytest.approx(0.1)), (0, pytest.approx(2 * SLICE_SECONDS))]
+    assert heard.came_from == [(0, pytest.approx(0.03))]
+
+
+def accounted(sequence: int, state: bytes = b"", bad: tuple[BadSample, ...] = ()) -> Frame:
+    cursor = Cursor(0, 0, sequence)
+    numbers = np.arange(3) + 10 * sequence
+    return Frame(cursor, cursor.following(), batch(sequence), False, 7 + sequence, numbers, bad, state)
+
+
+def test_the_account_of_a_batch_arrives_with_it() -> None:
+    """Digest, row numbers, bad samples and the loader's state reach the ledger as they were sent, by copy."""
+    into = port(tolerant=True)
+    bad = BadSample(1, 11, "part-0.parquet", "no image")
+    message = pack([accounted(0, b"state", (bad,))], SPEC)
+    into.enter(1, "w").arrive(unpack(message, SPEC), len(message))
+    taken = into.take(1).taken
+    expected = Taken(Cursor(0), Cursor(0, 0, 1), 3, 7, taken.row_numbers, (bad,), b"state")
+    assert taken == expected
+    assert taken.row_numbers.tolist() == [0, 1, 2]
+    assert len(taken.row_numbers.base) == taken.row_numbers.nbytes, "it would keep its whole message"
+
+
+def test_a_new_host_is_told_what_was_let_in() -> None:
+    """The first grant has the history and the newest state of the loader before its start; at the beginning neither."""
+    into = port()
+    first = into.enter(1, "old")
+    grant = first.grants.get(0)
+    assert (grant.history, grant.HasField("loader_state")) == (BEGINNING, False)
+    first.arrive([accounted(0, b"one"), accounted(1), accounted(1)], 100)
+    grant = into.enter(2, "new").grants.get(0)
+    assert grant.history == history_after(history_after(BEGINNING, Cursor(0), 7), Cursor(0, 0, 1), 8)
+    assert (cursor_from(grant.loader_state.at), grant.loader_state.state) == (Cursor(0, 0, 1), b"one")
+
+
+def test_a_resumed_port_tells_what_the_ledger_knows() -> None:
+    """The first host of a run that goes on is given the position's history and state."""
+    position = StreamPosition(Cursor(0, 1, 4), 30, 10, b"d", b"h" * 16, LoaderState(Cursor(0, 1, 3), b"s"))
+    grant = StreamPort(position, SPEC, ("float32", "int64")).enter(1, "w").grants.get(0)
+    assert (cursor_from(grant.start), grant.history) == (Cursor(0, 1, 4), b"h" * 16)
+    assert (cursor_from(grant.loader_state.at), grant.loader_state.state) == (Cursor(0, 1, 3), b"s")
+
+
+def test_a_bad_sample_is_refused_where_none_is_tolerated() -> None:
+    """The error names worker, row and where it lies; nothing was let in. A stale push hears that it is stale."""
+    into = port()
+    bad = BadSample(1, 11, "part-0.parquet", "no image")
+    push = into.enter(1, "w:1")
+    with pytest.raises(InvalidInput, match="worker w:1 could not read row 11: no image") as refused:
+        push.arrive([accounted(0, bad=(bad,))], 10)
+    assert refused.value.where == "part-0.parquet, stream 0 epoch 0 batch 0"
+    assert not into.ready
+    into.enter(2, "other")
+    with pytest.raises(StaleLease):
+        push.arrive([accounted(0, bad=(bad,))], 10)
+
+
+def test_a_worker_that_was_frozen_changes_nothing_when_it_wakes() -> None:
+    """B took over from A's cursor and went on; each of A's frames is refused, and cursor, credit and account stay."""
+    into = port()
+    frozen = into.enter(1, "A")
+    frozen.arrive([accounted(i, b"a%d" % i) for i in range(3)], 300)
+    woken = into.enter(2, "B")
+    assert woken.grants.get(0).start.sequence == 3
+    woken.arrive([accounted(i, b"b%d" % i) for i in range(3, 6)], 300)
+    before = state(into)
+    for sequence in (2, 3, 5, 6, 7):
+        with pytest.raises(StaleLease):
+            frozen.arrive([accounted(sequence, b"old")], 100)
+    with pytest.raises(StaleLease):
+        into.enter(1, "A")
+    with pytest.raises(StaleLease):
+        frozen.arrive([Frame(Cursor(0, 0, 6), Cursor(0, 0, 6), {}, end=True)], 10)
+    into.leave(frozen)
+    assert state(into) == before
+    assert into.host == "B"
+    assert [into.take(1).taken.loader_state for _ in range(6)] == [b"a0", b"a1", b"a2", b"b3", b"b4", b"b5"]
+    woken.arrive([accounted(6)], 100)
+
+
+def state(into: StreamPort) -> tuple[object, ...]:
+    """All that a frame may change."""
+    gate, window = into._gate, into._window
+    return (
+        gate.expected,
+        gate.history,
+        gate.loader_state,
+        gate.lease,
+        gate.ended,
+        str(window),
+        into.seam.reading().depth,
+    )
+
+
+def test_hosts_are_told_apart_by_a_number() -> None:
+    """A batch knows which push brought it, also when another worker has come since."""
+    into = port()
+    into.enter(1, "A").arrive([accounted(0)], 10)
+    into.enter(2, "B").arrive([accounted(1)], 10)
+    assert [into.take(1).host, into.take(1).host, into.hosts] == [1, 2, 2]

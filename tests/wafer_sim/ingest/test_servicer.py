@@ -11,15 +11,19 @@ import numpy as np
 import pytest
 
 from streamer import transport
+from streamer.resume import Resume
 from streamer.stages.encode import Encoder
 from streamer.transport import PushBroken, Pusher
+from wafer_sim.ingest import servicer
 from wafer_sim.ingest.port import WINDOW_BATCHES, StreamPort
 from wafer_sim.ingest.servicer import IngestServicer
+from wafer_sim.ledger import StreamPosition
 from wire.channel import Security, connect, serve
 from wire.codec import Frame, spec_to_bytes
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
 from wire.errors import Exhausted, InvalidInput, NotFound, Refused, StaleLease
+from wire.history import BEGINNING, history_after
 from wire.seam import SeamClosed
 from wire.status import raised
 from wire.v1 import ingest_pb2
@@ -32,7 +36,7 @@ class Batches:
     """A pipeline: `count` batches of one row, each holding its number; then the end."""
 
     def __init__(self, cursor: Cursor, count: int) -> None:
-        self.cursor = cursor
+        self.cursor = self.started = cursor
         self.count = count
         self.given = 0
         self.closed = threading.Event()
@@ -83,6 +87,7 @@ class Ingest:
     server: grpc.Server
     channel: grpc.Channel
     opened: list[Batches] = field(default_factory=list)
+    resumed: list[Resume] = field(default_factory=list)
 
     def pusher(
         self,
@@ -97,7 +102,8 @@ class Ingest:
             run_id=run, stream=0, lease=lease, worker_id=f"w{lease}", element_spec=spec_to_bytes(spec)
         )
 
-        def opened(cursor: Cursor) -> Batches:
+        def opened(cursor: Cursor, resume: Resume) -> Batches:
+            self.resumed.append(resume)
             self.opened.append(Batches(cursor, count))
             return self.opened[-1]
 
@@ -116,7 +122,7 @@ class Ingest:
 
 @pytest.fixture
 def ingest() -> Iterator[Ingest]:
-    port = StreamPort(Cursor(0), SPEC, ("float32",))
+    port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("float32",))
     server, number = serve("localhost", 0, Security(), threads=8)
     server.add_generic_rpc_handlers((IngestServicer("run-1", {0: port}).handler(),))
     server.start()
@@ -239,12 +245,48 @@ def test_a_push_begins_with_a_hello(ingest: Ingest, first: tuple[bytes, ...]) ->
     assert "hello" in fault.what
 
 
+def test_a_push_that_says_no_hello_is_let_go(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that opens a call and says nothing holds none of the server's threads for ever."""
+    monkeypatch.setattr(servicer, "HELLO_SECONDS", 0.05)
+    silent = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        silent.wait(20)
+        yield from ()
+
+    call = ingest.channel.stream_stream(
+        "/wire.v1.Ingest/Push", request_serializer=None, response_deserializer=ingest_pb2.Grant.FromString
+    )
+    with pytest.raises(grpc.RpcError) as ended:
+        next(call(nothing(), timeout=10))
+    silent.set()
+    assert ended.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+
+
 def test_who_stops_sending_before_the_end_no_longer_hosts(ingest: Ingest) -> None:
     """A client that closes its side without the stream's end is let go, so that the wait for it names nobody."""
     grants = list(ingest.raw(ingest.hello()))
     assert grants[0].HasField("start")
     assert grants[-1].stop
     assert ingest.port.host == ""
+
+
+def test_a_new_host_hears_what_was_taken(ingest: Ingest) -> None:
+    """The history of what came before its start reaches the pipeline that is to go on."""
+    first = Running(ingest.pusher(100))
+    assert taken(ingest.port, 5) == list(range(5))
+    first.pusher.stop()
+    assert first.ended() is None
+    again = Running(ingest.pusher(100, lease=2))
+    assert taken(ingest.port, 95) == list(range(5, 100))
+    ingest.port.close()
+    assert again.ended() is None
+    histories = [BEGINNING]
+    for number in range(100):
+        histories.append(history_after(histories[-1], Cursor(0, 0, number), 0))
+    start = ingest.opened[1].started
+    assert start.sequence >= 5
+    assert [resume.history for resume in ingest.resumed] == [BEGINNING, histories[start.sequence]]
 
 
 def test_a_fault_of_the_wafer_itself_reaches_the_worker(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +317,7 @@ def in_time(call: Callable[[], object]) -> bool:
 
 def test_a_pusher_that_reads_no_grants_does_not_hold_up_the_replica() -> None:
     """When its unread grants have filled their seam its push is ended; the replica's take does not wait for it."""
-    port = StreamPort(Cursor(0), SPEC, ("int32",))
+    port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
     push = port.enter(1, "rude")
     frames = [Batches(Cursor(0), 99).get()]
     assert in_time(lambda: push.arrive(frames * 8 * push.grants.capacity, 8))
@@ -289,7 +331,7 @@ def test_a_pusher_that_reads_no_grants_does_not_hold_up_the_replica() -> None:
 
 def test_batches_without_credit_are_refused() -> None:
     """A pusher that sends on and on is an error at the window's end; nobody waits with the port's lock held."""
-    port = StreamPort(Cursor(0), SPEC, ("int32",))
+    port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
     push = port.enter(1, "rude")
     pipeline = Batches(Cursor(0), 1000)
     frames = [pipeline.get() for _ in range(100)]
@@ -300,7 +342,7 @@ def test_batches_without_credit_are_refused() -> None:
 
 def test_every_byte_that_was_sent_comes_back_as_credit() -> None:
     """Bytes of a message that its frames do not share evenly are not lost: a run of any length keeps its window."""
-    port = StreamPort(Cursor(0), SPEC, ("int32",))
+    port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
     push = port.enter(1, "w")
     first = push.grants.get(0)
     pipeline = Batches(Cursor(0), 10_000)
@@ -316,7 +358,7 @@ def test_every_byte_that_was_sent_comes_back_as_credit() -> None:
 
 def test_a_late_frame_of_a_push_that_was_replaced_is_not_let_in() -> None:
     """The same worker came again with the same lease: what its first call still holds is void."""
-    port = StreamPort(Cursor(0), SPEC, ("int32",))
+    port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
     pipeline = Batches(Cursor(0), 10)
     old, new = port.enter(1, "w"), port.enter(1, "w")
     frame = pipeline.get()

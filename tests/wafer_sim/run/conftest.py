@@ -35,13 +35,31 @@ def batch_of(stream: int, sequence: int, rows: int = ROWS) -> dict[str, np.ndarr
     return {"data": random.standard_normal((rows, 12), np.float32), "labels": random.integers(5, size=rows)}
 
 
+Account = Callable[[int, int], dict[str, Any]]
+"""What a frame says of its batch beside the values, by stream and number."""
+
+
+def unaccounted(stream: int, sequence: int) -> dict[str, Any]:
+    """Nothing but a digest."""
+    return {"digest": 1000 * stream + sequence}
+
+
 class Feeder(threading.Thread):
     """Feeds one stream of a run from the cursor it is told, under its credits, to the end of its batches."""
 
-    def __init__(self, run: Run, stream: int, count: int, batch: Callable[[int, int], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        stream: int,
+        count: int,
+        batch: Callable[[int, int], dict[str, Any]],
+        account: Account = unaccounted,
+        lease: int = 1,
+    ) -> None:
         super().__init__(daemon=True)
+        self._account = account
         self._port = run.feed.ports[stream]
-        self._push = self._port.enter(1, f"feeder-{stream}")
+        self._push = self._port.enter(lease, f"feeder-{stream}-{lease}")
         self._count = count
         self._batch = batch
         self.start()
@@ -54,7 +72,8 @@ class Feeder(threading.Thread):
                 while not credit:
                     credit = self._push.grants.get().batches
                 following = cursor.following()
-                self._push.arrive([Frame(cursor, following, self._batch(cursor.stream, cursor.sequence))], 100)
+                place = cursor.stream, cursor.sequence
+                self._push.arrive([Frame(cursor, following, self._batch(*place), **self._account(*place))], 100)
                 cursor, credit = following, credit - 1
             self._push.arrive([Frame(cursor, cursor, {}, end=True)], 10)
         except (SeamClosed, StaleLease):
@@ -66,11 +85,12 @@ class Bench:
 
     def __init__(self, folder: Path, program: Program, weights: dict[str, Any]) -> None:
         self.model_dir = folder / "model"
-        self._store = folder / "executables"
+        self.store = folder / "executables"
         self.program, self.weights = program, weights
-        self._executable, _ = executables.keep(self._store, program)
+        self._executable, _ = executables.keep(self.store, program)
         checkpoints.write(self.model_dir, Checkpoint(0, State(self.weights)))
-        self.board = Board(run_pb2.Attached(run_id="r"))
+        self.board = Board(run_pb2.Attached(run_id="r0"))
+        self._runs = 0
         self._said: list[run_pb2.RunEvent] = []
         self.optimizer = OptimizerSpec.from_params({"optimizer_type": "sgd", "learning_rate": 0.1, "momentum": 0.9})
 
@@ -90,16 +110,22 @@ class Bench:
         return run_pb2.RunSpec(**(given | changes), data=run_pb2.DataPlan(**data))
 
     def run(self, **changes: Any) -> Run:
-        """A run that is programmed and not yet alive."""
-        self.board, self._said = Board(run_pb2.Attached(run_id="r")), []
-        return Run("r", self.spec(**changes), self._store, self.board)
+        """A run that is programmed and not yet alive. Another one each time, unless `run_id` says which."""
+        self._runs += 1
+        run_id = changes.pop("run_id", f"r{self._runs}")
+        self.board, self._said = Board(run_pb2.Attached(run_id=run_id)), []
+        return Run(run_id, self.spec(**changes), self.store, self.board)
 
     def live(
-        self, count: int = 1000, batch: Callable[[int, int], dict[str, Any]] = batch_of, **changes: Any
+        self,
+        count: int = 1000,
+        batch: Callable[[int, int], dict[str, Any]] = batch_of,
+        account: Account = unaccounted,
+        **changes: Any,
     ) -> run_pb2.Finished:
         """A run to its end, fed with `count` batches a stream; its last word. Raises what it raises."""
         run = self.run(**changes)
-        feed(run, count, batch)
+        feed(run, count, batch, account)
         run.live()
         return self.events("finished")[-1].finished
 
@@ -117,10 +143,15 @@ class Bench:
         return checkpoints.read(self.model_dir / f"checkpoint_{step}")
 
 
-def feed(run: Run, count: int = 1000, batch: Callable[[int, int], dict[str, Any]] = batch_of) -> None:
+def feed(
+    run: Run,
+    count: int = 1000,
+    batch: Callable[[int, int], dict[str, Any]] = batch_of,
+    account: Account = unaccounted,
+) -> None:
     """Feed every stream of a run."""
     for stream in run.feed.ports:
-        Feeder(run, stream, count, batch)
+        Feeder(run, stream, count, batch, account)
 
 
 @pytest.fixture(scope="session")
