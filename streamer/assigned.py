@@ -7,6 +7,7 @@ from pathlib import Path
 
 from streamer.pipeline import Input, StreamPipeline, StreamSettings, recipe_input
 from streamer.recipe import Recipe
+from streamer.resume import Resume
 from streamer.stages.encode import Encoder
 from streamer.user_loader import read_params, user_input
 from wire.codec import spec_from_bytes
@@ -27,8 +28,8 @@ class AssignedInput:
     settings: StreamSettings
     encoder: Encoder
 
-    def open(self, cursor: Cursor) -> StreamPipeline:
-        return self.hosted.open(self.settings, cursor)
+    def open(self, cursor: Cursor, resume: Resume | None = None) -> StreamPipeline:
+        return self.hosted.open(self.settings, cursor, resume)
 
     def describe(self) -> str:
         return self.hosted.describe()
@@ -44,7 +45,7 @@ def open_input(
     plan = assignment.data
     if data:
         given = read_params(Path(params) if params else None)
-        hosted = user_input(data, DATA_FUNCTIONS[assignment.mode], given, data_root)
+        hosted = user_input(data, DATA_FUNCTIONS[assignment.mode], given, data_root, plan.seed)
     else:
         hosted = recipe_input(Recipe.from_json(plan.recipe), data_root)
     _require_same(hosted.spec, spec_from_bytes(plan.element_spec), plan.rows, hosted.rows or 0)
@@ -57,6 +58,7 @@ def open_input(
         seed=plan.seed,
         shuffle=plan.shuffle,
         prefetch=max(1, plan.prefetch),
+        pass_bad=plan.HasField("bad_samples"),
     )
     return AssignedInput(assignment.run_id, hosted, settings, Encoder(hosted.spec))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from streamer.order import InOrder, Order
 from streamer.plan import StreamPlan, check_batch
 from streamer.recipe import Recipe
+from streamer.resume import Resume
 from streamer.sources import IndexedSource, LoaderTraits, SequentialSource
 from streamer.sources.opening import open_recipe
 from streamer.stages import FrameStage
@@ -16,13 +18,14 @@ from streamer.stages.batch import Cut, Gather, full_batches
 from streamer.stages.interleave import Interleaved
 from streamer.stages.map import Cast
 from streamer.stages.prefetch import Prefetch
+from streamer.stages.reading import RowReader, cannot_pass
 from streamer.stages.repeat import RepeatSequential
 from streamer.stages.shard import ShardSequential
 from streamer.stages.shuffle import BlockShuffled, Shuffled
 from streamer.turns import Turns
 from wire.codec import Frame
 from wire.cursor import Cursor
-from wire.elements import ElementSpec
+from wire.elements import Batch, ElementSpec
 from wire.seam import SeamReading
 
 
@@ -31,7 +34,8 @@ class StreamSettings:
     """What a run asks of its streams, whatever they read.
 
     batch_size: of a global step, all replicas together. epochs: None repeats for ever. seed: of order and of user
-    code. prefetch: batches kept ready in each stream.
+    code. prefetch: batches kept ready in each stream. pass_bad: samples that cannot be read are listed in the frames,
+    and others stand in for them; else the first one ends its stream.
     """
 
     batch_size: int
@@ -42,6 +46,7 @@ class StreamSettings:
     seed: int = 0
     shuffle: bool = False
     prefetch: int = 16
+    pass_bad: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +116,19 @@ class Input:
         plan = self.plan(settings)
         return plan.first(stream) if plan else Cursor(stream)
 
-    def open(self, settings: StreamSettings, cursor: Cursor) -> StreamPipeline:
-        """The stream of this cursor, running from there. Raises InvalidInput where settings or cursor do not fit."""
+    def open(self, settings: StreamSettings, cursor: Cursor, resume: Resume | None = None) -> StreamPipeline:
+        """The stream of this cursor, running from there. Raises InvalidInput where settings or cursor do not fit.
+
+        resume: what is known of the way to the cursor; a sequential source needs it to be quick, and to be checked.
+        """
         turns = Turns(cursor.stream, settings.streams, settings.replicas)
         plan = self.plan(settings)
         stage: FrameStage
         if plan is not None and isinstance(self.source, IndexedSource):
             order = self._ordering.over(self.source, settings)
-            stage = Gather(plan, order, self.source, settings.seed, cursor)
+            stage = Gather(plan, order, RowReader(self.source, settings.seed, pass_bad=settings.pass_bad), cursor)
         elif isinstance(self.source, SequentialSource):
-            stage = _walk(self.source, settings, turns, cursor)
+            stage = _walk(self.source, settings, turns, cursor, resume)
         if self._cast_here:
             stage = Cast(stage, self.source.spec)
         return StreamPipeline(Prefetch(stage, settings.prefetch, f"prefetch/{cursor.stream}"))
@@ -165,9 +173,12 @@ def loader_input(loader: Any) -> Input:
     return Input(open_loader(loader))
 
 
-def _walk(source: SequentialSource, settings: StreamSettings, turns: Turns, cursor: Cursor) -> Cut:
-    steps = RepeatSequential(
-        lambda epoch: full_batches(source.batches(epoch, settings.seed), settings.batch_size, settings.drop_remainder),
-        settings.epochs,
-    )
-    return Cut(ShardSequential(steps, turns, cursor), turns)
+def _walk(
+    source: SequentialSource, settings: StreamSettings, turns: Turns, cursor: Cursor, resume: Resume | None
+) -> Cut:
+    def full(batches: Iterator[Batch], first: int) -> Iterator[Batch]:
+        walked = cannot_pass(batches) if settings.pass_bad else batches
+        return full_batches(walked, settings.batch_size, settings.drop_remainder, first)
+
+    steps = RepeatSequential(source, settings.seed, full, settings.epochs)
+    return Cut(ShardSequential(steps, turns, cursor, resume))

@@ -1,4 +1,4 @@
-"""Randomness of user code: Python's, numpy's and torch's global generators, held still for one reader at a time."""
+"""Randomness of user code: the global generators of Python and its frameworks, held still for one reader at a time."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ class Randomness:
     """The random state of one reader of user code: seeded from `parts`, kept from one use to the next.
 
     What runs inside `held` draws the same numbers whatever other readers of this process draw in between, and
-    leaves the process's own state as it was. User code so runs in one thread at a time.
+    leaves the process's own state as it was. User code so runs in one thread at a time. TensorFlow, where it is
+    imported, is seeded at the first use; its state cannot be kept.
+
+    state: of Python's, numpy's and torch's generators after the last use; None before the first one.
     """
 
     def __init__(self, *parts: int) -> None:
         self._key = key_of(*parts)
-        self._state: tuple[Any, ...] | None = None
+        self.state: tuple[Any, ...] | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
         with _TURN:
             outside = _capture()
-            if self._state is None:
-                _seed(self._key)
-            else:
-                _restore(self._state)
             try:
+                if self.state is None:
+                    _seed(self._key)
+                else:
+                    _restore(self.state)
                 yield
             finally:
-                self._state = _capture()
+                self.state = _capture()
                 _restore(outside)
 
 
@@ -51,6 +54,8 @@ def _seed(key: int) -> None:
     np.random.seed(key & 0xFFFFFFFF)
     if torch := _torch():
         torch.default_generator.manual_seed(key >> 1)
+    if tensorflow := sys.modules.get("tensorflow"):
+        tensorflow.random.set_seed(key >> 1)
 
 
 def _capture() -> tuple[Any, ...]:

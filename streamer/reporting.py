@@ -10,7 +10,7 @@ import grpc
 
 from streamer.user_code import blame
 from wire.channel import Security, connect
-from wire.errors import Fault, InvalidInput, Stopped, Unreachable
+from wire.errors import Fault, InvalidInput, Refused, Stopped, Unreachable
 from wire.status import problem_of, raised
 from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2
 
@@ -22,8 +22,16 @@ REPORT_SECONDS = 3.0
 Seams = Callable[[], Sequence[run_pb2.Seam]]
 
 
+class CoordinatorGone(Unreachable):
+    """The coordinator does not answer any more; another one may take its place."""
+
+
+class Dismissed(Refused):
+    """The coordinator is there and has given this worker up; it may register again."""
+
+
 class CoordinatorLine:
-    """One worker at one coordinator. `leave` ends whatever waits here, from any thread."""
+    """One worker at one address, registered as often as it takes. `leave` ends what waits here, from any thread."""
 
     def __init__(self, address: str, security: Security) -> None:
         self._address = address
@@ -34,6 +42,7 @@ class CoordinatorLine:
         self._lock = threading.Lock()
         self._call: grpc.Call | None = None
         self._beats: threading.Thread | None = None
+        self._watching = False
 
     @property
     def left(self) -> bool:
@@ -54,25 +63,36 @@ class CoordinatorLine:
             self._beats.join(REPORT_SECONDS)
         self._channel.close()
 
-    def register(self, request: coordinator_pb2.RegisterRequest) -> None:
-        """Returns also when told to leave meanwhile. Raises Unreachable where nobody answers, Refused."""
-        call = self._coordinator.Register.future(request, timeout=REGISTER_SECONDS, wait_for_ready=True)
+    def pause(self, seconds: float) -> bool:
+        """Wait, and whether the worker was told to leave meanwhile or before."""
+        return self._leaving.wait(seconds)
+
+    def register(self, request: coordinator_pb2.RegisterRequest, patience: float = REGISTER_SECONDS) -> None:
+        """Returns also when told to leave meanwhile. Raises Unreachable where nobody answers for `patience` seconds.
+
+        Also raises Refused, Exhausted and Stopped, which are the coordinator's words.
+        """
+        call = self._coordinator.Register.future(request, timeout=patience, wait_for_ready=True)
         self._hold(call)
         try:
             self._id = call.result()
-        except grpc.FutureCancelledError:
+        except grpc.FutureCancelledError as error:
             if not self.left:
-                raise
+                raise self._gone(patience) from error
         except grpc.RpcError as error:
             if not self.left:
-                raise self._unanswered(error) from error
+                raise self._unanswered(error, patience) from error
 
     def assignments(self) -> Iterator[coordinator_pb2.Assignment]:
-        """What this worker is told, until it leaves. Raises Unreachable or Stopped when the coordinator is gone."""
+        """What this worker is told, until it leaves.
+
+        Raises CoordinatorGone, Dismissed, and Stopped where the coordinator says that it shuts down.
+        """
         watch = self._coordinator.Watch(
             coordinator_pb2.WatchRequest(worker_id=self._id.worker_id, incarnation=self._id.incarnation)
         )
         self._hold(watch)
+        self._watching = True
         try:
             for assignment in watch:
                 if self.left:
@@ -80,9 +100,11 @@ class CoordinatorLine:
                 yield assignment
         except grpc.RpcError as error:
             if not self.left:
-                raise self._gone(error) from error
+                raise self._ended(error) from error
+        finally:
+            self._watching = False
         if not self.left:
-            raise Stopped("the coordinator ended the watch", where=self._address)
+            raise Dismissed("the coordinator ended the watch", where=self._address)
 
     def start_beating(self, seams: Seams) -> None:
         """Send a sign of life with the latest readings at the coordinator's pace, until `leave`."""
@@ -110,10 +132,17 @@ class CoordinatorLine:
 
     def _beat(self, seams: Seams) -> None:
         while not self._leaving.wait(self._id.heartbeat_seconds or 1.0):
-            beat = coordinator_pb2.HeartbeatRequest(
-                worker_id=self._id.worker_id, incarnation=self._id.incarnation, seams=seams()
-            )
-            self._tell(lambda beat=beat: self._coordinator.Heartbeat(beat, timeout=REPORT_SECONDS))  # type: ignore[misc]
+            if self._watching:
+                self._beat_once(seams)
+
+    def _beat_once(self, seams: Seams) -> None:
+        mine = self._id
+        beat = coordinator_pb2.HeartbeatRequest(worker_id=mine.worker_id, incarnation=mine.incarnation, seams=seams())
+        try:
+            self._coordinator.Heartbeat(beat, timeout=mine.lost_after_seconds / 2 or REPORT_SECONDS)
+        except grpc.RpcError as error:
+            # Where that matters the watch ends too, and says so; this is only the first to notice.
+            log.debug("a heartbeat was not taken: %s", raised(error, self._address))
 
     def _tell(self, call: Callable[[], object]) -> None:
         try:
@@ -122,22 +151,26 @@ class CoordinatorLine:
             if not self.left:
                 log.warning("the coordinator did not take a report: %s", raised(error, self._address))
 
-    def _unanswered(self, error: grpc.RpcError) -> Fault:
+    def _unanswered(self, error: grpc.RpcError, patience: float) -> Fault:
         fault = raised(error, self._address)
-        if isinstance(fault, Unreachable):
-            return Unreachable(
-                f"no coordinator answered at {self._address} within {REGISTER_SECONDS:g} s",
-                fix="start one with `wafer_sim serve`, or give --coordinator HOST:PORT",
-            )
-        return fault
+        return self._gone(patience) if self._cut_off(fault) else fault
 
-    def _gone(self, error: grpc.RpcError) -> Fault:
+    def _gone(self, patience: float) -> CoordinatorGone:
+        return CoordinatorGone(
+            f"no coordinator answered at {self._address} within {patience:g} s",
+            fix="start one with `wafer_sim serve`, or give --coordinator HOST:PORT",
+        )
+
+    def _ended(self, error: grpc.RpcError) -> Fault:
         fault = raised(error, self._address)
-        cut_off = isinstance(fault, Stopped) and fault.where == self._address  # gRPC's word, not the coordinator's
-        if isinstance(fault, Unreachable) or cut_off:
+        if self._cut_off(fault):
             fix = "start `wafer_sim serve` again, and then this worker"
-            return Unreachable(f"the coordinator at {self._address} is gone", fix=fix)
-        return fault
+            return CoordinatorGone(f"the coordinator at {self._address} is gone", fix=fix)
+        return Dismissed(fault.what, where=fault.where, fix=fault.fix) if isinstance(fault, Refused) else fault
+
+    def _cut_off(self, fault: Fault) -> bool:
+        """Whether nobody was there to say more than gRPC does."""
+        return isinstance(fault, Unreachable) or (isinstance(fault, Stopped) and fault.where == self._address)
 
 
 def _described(error: BaseException) -> InvalidInput:

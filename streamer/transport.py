@@ -11,6 +11,7 @@ import grpc
 
 from streamer.credits import Credits
 from streamer.pipeline import StreamPipeline
+from streamer.resume import Resume
 from streamer.stages.encode import Encoder
 from wire.channel import MAX_MESSAGE_BYTES
 from wire.codec import CodecError, Frame, cursor_from
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 3600.0
 """How long a source may take for one batch. The wafer's own patience (runconfig.input_timeout) is shorter."""
 
-OpenPipeline = Callable[[Cursor], StreamPipeline]
+OpenPipeline = Callable[[Cursor, Resume], StreamPipeline]
 
 
 class PushBroken(Unreachable):
@@ -48,7 +49,7 @@ class Pusher:
         self._open = opened
         self._credits = Credits()
         self._started = threading.Event()
-        self._start: Cursor | None = None
+        self._start: tuple[Cursor, Resume] | None = None
         self._lock = threading.Lock()
         self._stopped = False
         self._call: grpc.Call | None = None
@@ -111,7 +112,7 @@ class Pusher:
             if grant.stop:
                 return
             if grant.HasField("start"):
-                self._start = cursor_from(grant.start)
+                self._start = cursor_from(grant.start), Resume.of(grant)
                 self._started.set()
             self._credits.grant(grant.batches, grant.bytes)
 
@@ -131,7 +132,7 @@ class Pusher:
         self._started.wait()
         if self._start is None:
             return
-        pipeline = self._opened(self._start)
+        pipeline = self._opened(*self._start)
         end = False
         while not end and (allowed := self._awaited_credit()):
             frames = self._encoder.group(pipeline.get, PATIENCE_SECONDS, allowed)
@@ -143,9 +144,9 @@ class Pusher:
             self._send_seconds += time.perf_counter() - begun
             self._messages += 1
 
-    def _opened(self, start: Cursor) -> StreamPipeline:
+    def _opened(self, start: Cursor, resume: Resume) -> StreamPipeline:
         """The pipeline, given to `run` to close; where that has ended meanwhile it is closed here."""
-        pipeline = self._open(start)
+        pipeline = self._open(start, resume)
         with self._lock:
             self._pipeline = pipeline
             stopped = self._stopped

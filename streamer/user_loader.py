@@ -8,19 +8,29 @@ from typing import Any
 import yaml
 
 from streamer.pipeline import Input, loader_input, recipe_input
+from streamer.randomness import Randomness
 from streamer.recipe import Recipe
 from streamer.user_code import call, load_function
 from wire.errors import InvalidInput, NotFound
 
 
-def user_input(reference: str, default_name: str, params: dict[str, Any], data_root: Path | None = None) -> Input:
+def user_input(
+    reference: str, default_name: str, params: dict[str, Any], data_root: Path | None = None, seed: int = 0
+) -> Input:
     """What a data function returns for these params: a loader, or a recipe behind one.
 
-    A recipe reads nothing outside `data_root`; a user's own code is not bound by it. Raises Fault.
+    What the function draws at random is a function of the seed, in every process; what its module draws while it is
+    imported is always the same. A recipe reads nothing outside `data_root`; a user's own code is not bound by it.
+    Raises Fault.
     """
-    loader = call(load_function(reference, default_name), params)
-    recipe = getattr(loader, "recipe", None)
-    return recipe_input(recipe, data_root) if isinstance(recipe, Recipe) else loader_input(loader)
+    import streamer.sources.torch_loader  # noqa: F401 - a framework must be there before its generators are seeded
+
+    with Randomness().held():
+        function = load_function(reference, default_name)
+    with Randomness(seed).held():
+        loader = call(function, params)
+        recipe = getattr(loader, "recipe", None)
+        return recipe_input(recipe, data_root) if isinstance(recipe, Recipe) else loader_input(loader)
 
 
 def read_params(path: Path | None) -> dict[str, Any]:

@@ -8,19 +8,24 @@ import signal
 import socket
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.assigned import AssignedInput, open_input
+from streamer.patience import PATIENCE_SECONDS, Patience
 from streamer.reconciling import Hosts
-from streamer.reporting import CoordinatorLine
+from streamer.reporting import CoordinatorGone, CoordinatorLine, Dismissed
 from wire.channel import Security, address_of, seen_from
+from wire.errors import Exhausted, Unreachable
 from wire.leaving import leave_when_told
 from wire.v1 import coordinator_pb2
 
 log = logging.getLogger("streamer")
 
 LEAVE_SECONDS = 4.5
+TRY_SECONDS = 2.0
+"""How long one try to register again may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,10 @@ def main(options: WorkerOptions) -> int:
 
 
 class Worker:
-    """The shell around assignments: told by its coordinator what to host, it hosts that."""
+    """The shell around assignments: told by its coordinator what to host, it hosts that.
+
+    A coordinator that is gone is waited for, and one that gave the worker up is told that it is there.
+    """
 
     def __init__(self, options: WorkerOptions) -> None:
         self._options = options
@@ -62,6 +70,7 @@ class Worker:
         security = Security.from_environment()
         self._line = CoordinatorLine(self._address, security)
         self._hosts = Hosts(self._name, security, self._input, self._line.failed)
+        self._patience = Patience()
         self._notice = ""
 
     def leave(self) -> None:
@@ -73,15 +82,41 @@ class Worker:
         log.info("connecting to the coordinator at %s", self._address)
         try:
             self._line.register(self._registration())
-            if not self._line.left:
-                log.info("worker %s registered at %s", self._name, self._address)
-                self._line.start_beating(self._hosts.seams)
-                self._obey()
+            self._line.start_beating(self._hosts.seams)
+            while not self._line.left and (pause := self._work()) is not None:
+                self._hosts.close()
+                self._come_back(pause)
         finally:
             self._line.leave()
             self._hosts.close()
             self._line.close()
         return 0
+
+    def _work(self) -> float | None:
+        """Work for as long as the coordinator lets us: after how long to register again; None where all is done."""
+        self._patience.registered()
+        log.info("worker %s registered at %s", self._name, self._address)
+        try:
+            self._obey()
+            return None
+        except CoordinatorGone as gone:
+            log.warning("%s; hosting nothing, and waiting up to %g s for another one", gone.what, PATIENCE_SECONDS)
+            return self._patience.after_silence(time.monotonic())
+        except Dismissed as dismissed:
+            log.warning("%s; registering again", dismissed.what)
+            return self._patience.after_dismissal(time.monotonic())
+
+    def _come_back(self, pause: float) -> None:
+        """Register again, or be told to leave. Raises CoordinatorGone when patience is over."""
+        while not self._line.pause(pause):
+            try:
+                self._line.register(self._registration(), TRY_SECONDS)
+                return
+            except (Unreachable, Exhausted) as error:
+                pause = self._patience.after_silence(time.monotonic())
+                if self._patience.over(time.monotonic()):
+                    what = f"the coordinator at {self._address} has been gone for {PATIENCE_SECONDS:g} s"
+                    raise CoordinatorGone(what, fix="start `wafer_sim serve` again, and then this worker") from error
 
     def _input(self, assignment: coordinator_pb2.Assignment) -> AssignedInput:
         return open_input(assignment, self._options.data, self._options.params, self._options.data_root)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from streamer.order import Rows
 from wire.elements import Batch, ElementSpec
@@ -38,14 +38,43 @@ class IndexedSource(Protocol):
         ...
 
 
+class Walk(Protocol):
+    """The batches of an epoch, one after the other."""
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def __next__(self) -> Batch: ...
+
+    def state(self) -> Any:
+        """Where the source is after the batch that was given last. Only of a source that resumes."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held; there are no more batches."""
+        ...
+
+
 @runtime_checkable
 class SequentialSource(Protocol):
-    """A source that can only be walked from its start."""
+    """A source that can only be walked from its start.
+
+    resumes: it can go on from a state of its own, so that it need not be walked to there.
+    """
 
     spec: ElementSpec
 
-    def batches(self, epoch: int, seed: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch; the same (epoch, seed) gives the same batches. Raises InvalidInput."""
+    @property
+    def resumes(self) -> bool: ...
+
+    def batches(self, epoch: int, seed: int = 0, state: Any = None) -> Walk:
+        """The batches of an epoch, from its start or from the state of a walk of this epoch.
+
+        The same (epoch, seed) gives the same batches. Raises InvalidInput.
+        """
+        ...
+
+    def forget_states(self, why: str) -> None:
+        """Its states are of no use, because `why`: it is one that does not resume from now on."""
         ...
 
     def describe(self) -> str: ...

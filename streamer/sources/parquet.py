@@ -62,6 +62,7 @@ class ParquetSource:
         self._fits = self._decoded_size() <= memory_budget
         self._budget = memory_budget
         self._kept: OrderedDict[int, dict[str, Column]] = OrderedDict()
+        self._broken: dict[int, InvalidInput] = {}
         self._table: Table | None = None
         self._lock = threading.Lock()
 
@@ -69,8 +70,12 @@ class ParquetSource:
         return int(self._starts[-1])
 
     def gather(self, rows: Rows) -> dict[str, Column]:
-        """Rows (n,) int64 of every column. Raises InvalidInput for a damaged row group, IndexError for no such row."""
-        return self._whole().gather(rows) if self._fits else self._from_groups(rows)
+        """Rows (n,) int64 of every column. Raises InvalidInput for a damaged row group, IndexError for no such row.
+
+        Data that fits into memory is read as a whole at first, and raises for any damaged row group then.
+        """
+        whole = self._fits and not self._broken  # with a broken group, the others are still to be had
+        return self._whole().gather(rows) if whole else self._from_groups(rows)
 
     def describe(self) -> str:
         kept = "in memory" if self._fits else "row groups read as they are needed"
@@ -100,8 +105,8 @@ class ParquetSource:
             if not field.ragged and field.dtype != "string"
         }
         rest: dict[str, list[Column]] = {name: [] for name in self.spec.names if name not in columns}
-        for group, start, stop in zip(self._groups, self._starts, self._starts[1:], strict=False):
-            for name, column in self._read(group).items():
+        for number, (start, stop) in enumerate(zip(self._starts, self._starts[1:], strict=False)):
+            for name, column in self._read(number).items():
                 if isinstance(whole := columns.get(name), np.ndarray) and isinstance(column, np.ndarray):
                     whole[start:stop] = column
                 else:
@@ -112,7 +117,17 @@ class ParquetSource:
                 freeze(column)
         return Table({name: columns[name] for name in self.spec.names})
 
-    def _read(self, group: _RowGroup) -> dict[str, Column]:
+    def _read(self, number: int) -> dict[str, Column]:
+        """A row group from its file; one that is broken is tried once."""
+        if (broken := self._broken.get(number)) is not None:
+            raise InvalidInput(broken.what, where=broken.where, fix=broken.fix)
+        try:
+            return self._decoded(self._groups[number])
+        except InvalidInput as error:
+            self._broken[number] = InvalidInput(error.what, where=error.where, fix=error.fix)
+            raise
+
+    def _decoded(self, group: _RowGroup) -> dict[str, Column]:
         try:
             table = group.fragment.to_table(columns=list(self.spec.names), use_threads=False)
         except _UNREADABLE as error:
@@ -141,7 +156,7 @@ class ParquetSource:
             if number in self._kept:
                 self._kept.move_to_end(number)
             else:
-                self._kept[number] = self._read(self._groups[number])
+                self._kept[number] = self._read(number)
                 while len(self._kept) > 1 and sum(map(_size, self._kept.values())) > self._budget:
                     self._kept.popitem(last=False)
             return self._kept[number]

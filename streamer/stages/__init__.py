@@ -34,4 +34,8 @@ class Stage(Protocol[T_co]):
 class FrameStage(Stage[Frame], Protocol):
     """A stage that gives finished batches, and lets go of what it holds when it is closed."""
 
+    def interrupt(self) -> None:
+        """From any thread: `next` raises SeamClosed as soon as user code lets it, however far it has to walk."""
+        ...
+
     def close(self) -> None: ...

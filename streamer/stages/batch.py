@@ -1,4 +1,4 @@
-"""Batch: rows gathered into a replica's batch, or a loader's batch cut into the replicas' parts."""
+"""Batch: rows gathered into a replica's batch, or taken as a loader's turns give them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from streamer.columns import slice_batch
+from streamer.digests import rows_digest, values_digest
 from streamer.order import Order, Rows
 from streamer.plan import StreamPlan
-from streamer.randomness import Randomness
-from streamer.sources import IndexedSource
+from streamer.stages.reading import RowReader
 from streamer.stages.repeat import Place, RepeatIndexed
 from streamer.stages.shard import ShardSequential
-from streamer.turns import Turns
 from wire.codec import Frame
 from wire.cursor import Cursor
 from wire.elements import Batch, rows_of
@@ -29,9 +27,9 @@ class Gather:
     The order is asked for many batches at once, because a few positions cost as much as some thousands.
     """
 
-    def __init__(self, plan: StreamPlan, order: Order, source: IndexedSource, seed: int, cursor: Cursor) -> None:
+    def __init__(self, plan: StreamPlan, order: Order, reader: RowReader, cursor: Cursor) -> None:
         self._places = RepeatIndexed(plan, cursor)
-        self._order, self._source, self._seed = order, source, seed
+        self._order, self._reader = order, reader
         self._ahead: deque[tuple[Place, Rows]] = deque()
         self._ahead_places = max(1, _AHEAD_ROWS // plan.replica_batch)
 
@@ -51,21 +49,19 @@ class Gather:
             return None
         place, rows = self._ahead[0]
         try:
-            batch = self._read(place, rows)
+            batch, rows, bad = self._reader.read(place.slice, rows)
         except Fault as fault:
             fault.where = "; ".join(filter(None, (fault.where, str(place.cursor))))
             raise
         self._ahead.popleft()
-        return Frame(place.cursor, place.following, batch)
+        digest = values_digest(batch) if self._reader.random else rows_digest(rows)
+        return Frame(place.cursor, place.following, batch, digest=digest, row_numbers=rows, bad=bad)
+
+    def interrupt(self) -> None:
+        """A batch is read at once, there is nothing to walk."""
 
     def close(self) -> None:
         """Nothing is held."""
-
-    def _read(self, place: Place, rows: Rows) -> Batch:
-        if not self._source.random:
-            return self._source.gather(rows)
-        with Randomness(self._seed, place.slice.epoch, place.slice.start).held():
-            return self._source.gather(rows)
 
     def _look_ahead(self) -> None:
         places = list(filter(None, (self._places.next() for _ in range(self._ahead_places))))
@@ -78,10 +74,10 @@ class Gather:
 
 
 class Cut:
-    """A Stage[Frame]: of each batch of a sequential source the part that is this stream's replica's."""
+    """A Stage[Frame]: the turns of a sequential source, with what their batches are."""
 
-    def __init__(self, upstream: ShardSequential, turns: Turns) -> None:
-        self._upstream, self._turns = upstream, turns
+    def __init__(self, upstream: ShardSequential) -> None:
+        self._upstream = upstream
 
     @property
     def position(self) -> Cursor:
@@ -94,22 +90,24 @@ class Cut:
         turn = self._upstream.next()
         if turn is None:
             return None
-        part = rows_of(turn.batch) // self._turns.replicas
-        start = self._turns.replica * part
-        batch = turn.batch if self._turns.replicas == 1 else slice_batch(turn.batch, start, start + part)
-        return Frame(turn.cursor, turn.following, batch)
+        digest = values_digest(turn.batch)
+        return Frame(turn.cursor, turn.following, turn.batch, digest=digest, loader_state=turn.mark)
+
+    def interrupt(self) -> None:
+        self._upstream.interrupt()
 
     def close(self) -> None:
         self._upstream.close()
 
 
-def full_batches(batches: Iterator[Batch], batch_size: int, drop_remainder: bool) -> Iterator[Batch]:
+def full_batches(batches: Iterator[Batch], batch_size: int, drop_remainder: bool, first: int = 0) -> Iterator[Batch]:
     """The batches of `batch_size` samples; a last one with fewer is dropped, or passed on without `drop_remainder`.
 
+    first: the number of the first one in its epoch.
     Raises InvalidInput for a batch with more samples, and for one with fewer that is not the last.
     """
     short: Batch | None = None
-    for number, batch in enumerate(batches):
+    for number, batch in enumerate(batches, first):
         rows = rows_of(batch)
         if rows > batch_size or short is not None:
             odd, at = (rows, number) if short is None else (rows_of(short), number - 1)

@@ -46,4 +46,5 @@ class Encoder:
 
 def frame_bytes(frame: Frame) -> int:
     """About how many bytes a frame has on the wire."""
-    return sum(map(size_of, frame.batch.values()))
+    numbers = 0 if frame.row_numbers is None else frame.row_numbers.nbytes
+    return sum(map(size_of, frame.batch.values())) + numbers + len(frame.loader_state)

@@ -32,6 +32,9 @@ class Cast:
         batch = {name: _land(column, self._landings.get(name)) for name, column in frame.batch.items()}
         return dataclasses.replace(frame, batch=batch)
 
+    def interrupt(self) -> None:
+        self._upstream.interrupt()
+
     def close(self) -> None:
         self._upstream.close()
 

@@ -32,6 +32,7 @@ class Prefetch:
 
     def close(self) -> None:
         """Stop and join the thread: at once if it waits at the seam, within 2 s even if user code blocks it."""
+        self._upstream.interrupt()
         self._seam.close()
         self._thread.join(_JOIN_S)
         if self._thread.is_alive():

@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from streamer.plan import Slice, StreamPlan
+from streamer.resume import Mark
+from streamer.sources import SequentialSource, Walk
 from wire.cursor import Cursor
 from wire.elements import Batch
 from wire.errors import InvalidInput
+from wire.seam import SeamClosed
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +54,10 @@ class RepeatIndexed:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One batch of a sequential source, and its number over the whole run."""
+    """One batch of a sequential source, and its number over the whole run. first: that of the epoch's first batch."""
 
     epoch: int
+    first: int
     number: int
     batch: Batch
 
@@ -60,45 +65,78 @@ class Step:
 class RepeatSequential:
     """The batches of a sequential source, epoch after epoch, numbered over the whole run.
 
-    read: the batches of an epoch. epochs: None repeats for ever.
+    full: what is made of the batches of a walk; its second argument is the number of the first one in its epoch.
+    epochs: None repeats for ever.
     """
 
-    def __init__(self, read: Callable[[int], Iterator[Batch]], epochs: int | None) -> None:
-        self._read, self._epochs = read, epochs
+    def __init__(
+        self,
+        source: SequentialSource,
+        seed: int,
+        full: Callable[[Iterator[Batch], int], Iterator[Batch]],
+        epochs: int | None,
+    ) -> None:
+        self.source = source
+        self._seed, self._full, self._epochs = seed, full, epochs
+        self._interrupted = False
         self._lengths: dict[int, int] = {}
+        self._reading: Walk | None = None
         self._walk: Generator[Step, None, None] | None = None
 
-    def start(self, epoch: int, *, numbered: bool) -> None:
-        """Go to the start of an epoch. numbered: the numbers are needed, so epochs not yet counted are walked first."""
+    def start(self, epoch: int, mark: Mark | None, *, numbered: bool) -> None:
+        """Go to a mark in an epoch, or to its start.
+
+        numbered: the numbers are needed, so without a mark the epochs before that were not yet counted are walked.
+        """
         self.close()
         ended = self._epochs is not None and epoch >= self._epochs
-        before = sum(map(self._length, range(epoch))) if numbered and not ended else 0
-        self._walk = self._steps(epoch, before)
+        if mark is None:
+            first = sum(map(self._length, range(epoch))) if numbered and not ended else 0
+            mark = Mark(first, first, 0)
+        self._walk = self._steps(epoch, mark)
 
     def next(self) -> Step | None:
         """The next batch; None when the epochs are over. Raises InvalidInput for an epoch without batches."""
         return None if self._walk is None else next(self._walk, None)
+
+    def state(self) -> Any:
+        """Of the source, after the batch that was given last; None where it has none."""
+        return self._reading.state() if self._reading is not None and self.source.resumes else None
+
+    def interrupt(self) -> None:
+        """From any thread: whoever walks here gets SeamClosed at the next batch."""
+        self._interrupted = True
 
     def close(self) -> None:
         """Let the user's iterator go, with the processes it may have."""
         if self._walk is not None:
             self._walk.close()
 
-    def _steps(self, epoch: int, number: int) -> Generator[Step, None, None]:
+    def _steps(self, epoch: int, mark: Mark) -> Generator[Step, None, None]:
+        first, number, state = mark.first, mark.number, mark.loader
         while self._epochs is None or epoch < self._epochs:
-            first = number
-            for batch in self._read(epoch):
-                yield Step(epoch, number, batch)
+            for batch in self._read(epoch, state, number - first):
+                yield Step(epoch, first, number, batch)
                 number += 1
             if number == first:
                 raise InvalidInput(
                     f"epoch {epoch} has no batch", fix="take a smaller batch_size, more data, or drop_last_batch: False"
                 )
             self._lengths[epoch] = number - first
-            epoch += 1
+            epoch, first, state = epoch + 1, number, None
+
+    def _read(self, epoch: int, state: Any, begun: int) -> Iterator[Batch]:
+        self._reading = self.source.batches(epoch, self._seed, state)
+        try:
+            for batch in self._full(self._reading, begun):
+                if self._interrupted:
+                    raise SeamClosed("the walk was interrupted")
+                yield batch
+        finally:
+            self._reading.close()
 
     def _length(self, epoch: int) -> int:
         if epoch not in self._lengths:
             log.info("walking epoch %d to count its batches", epoch)
-            self._lengths[epoch] = sum(1 for _ in self._read(epoch))
+            self._lengths[epoch] = sum(1 for _ in self._read(epoch, None, 0))
         return self._lengths[epoch]

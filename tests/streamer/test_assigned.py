@@ -28,6 +28,14 @@ def get_train_dataloader(params):
 def get_eval_dataloader(params):
     return DataLoader([int(i) for i in range(3)], batch_size=1)
 """
+SHUFFLED = """
+import random
+
+from torch.utils.data import DataLoader
+
+def get_train_dataloader(params):
+    return DataLoader(random.sample(range(20), 20), batch_size=4)
+"""
 
 
 def assignment(spec: ElementSpec = SPEC, **changes: object) -> coordinator_pb2.Assignment:
@@ -55,6 +63,29 @@ def test_a_recipe_is_opened_with_the_runs_settings() -> None:
     pipeline.close()
     assert [frame.rows for frame in frames] == [4, 4, 0]
     assert opened.run_id == "r"
+
+
+@pytest.mark.parametrize("bounds", [None, run_pb2.BadSamples(), run_pb2.BadSamples(in_a_row=3)])
+def test_bad_samples_are_passed_over_if_the_run_says_so(bounds: run_pb2.BadSamples | None) -> None:
+    """The bounds are the wafer's business: here it counts that there is a word about it, even without a bound."""
+    opened = open_input(assignment(**({} if bounds is None else {"bad_samples": bounds})), None, None, None)
+    assert opened.settings.pass_bad == (bounds is not None)
+
+
+def test_a_loader_is_built_under_the_seed_of_the_run(tmp_path: Path) -> None:
+    """What it shuffles when it is made is the same for the same run, and another for another."""
+    data = tmp_path / "assigned_seed_data.py"
+    data.write_text(SHUFFLED)
+
+    def rows(seed: int) -> list[int]:
+        spec = ElementSpec((Field("0", "int64"),))
+        opened = open_input(assignment(spec, seed=seed, recipe="", rows=20), str(data), None, None)
+        pipeline = opened.open(Cursor(0))
+        frame = pipeline.get(20)
+        pipeline.close()
+        return frame.batch["0"].tolist()
+
+    assert rows(1) == rows(1) != rows(2)
 
 
 def test_data_of_another_shape_is_refused() -> None:

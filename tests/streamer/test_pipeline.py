@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+from streamer.digests import rows_digest, values_digest
 from streamer.pipeline import Input, Ordering, StreamSettings, loader_input, recipe_input
 from streamer.recipe import Column, Recipe
 from streamer.sources.synthetic import SyntheticSource
@@ -58,6 +59,16 @@ class _Walked:
             yield order[start : start + 6], torch.rand(len(order[start : start + 6]))
 
 
+@pytest.mark.parametrize("loader", [TensorDataset(torch.arange(ROWS), torch.rand(ROWS)), _Noisy()])
+def test_a_digest_is_of_values_only_where_user_code_makes_them(loader):
+    """Rows of tensors are what their numbers say; what a dataset makes is looked at."""
+    pipeline = loader_input(DataLoader(loader, 6)).open(StreamSettings(6, shuffle=True), Cursor(0))
+    frame = pipeline.get(5)
+    pipeline.close()
+    own = isinstance(loader, TensorDataset)
+    assert frame.digest == (rows_digest(frame.row_numbers) if own else values_digest(frame.batch))
+
+
 def _indexed():
     rows = torch.arange(ROWS)
     return loader_input(DataLoader(TensorDataset(rows, rows * 2.0), 6))
@@ -78,15 +89,15 @@ def opened(request):
 
 
 def _run(opened, settings, cursor=None, stream=0, most=None):
-    """The frames of a stream as (cursor, following, values), to the end or `most`."""
+    """The frames of a stream as (cursor, following, values, end, digest, row numbers), to the end or `most`."""
     pipeline = opened.open(settings, cursor or opened.first(settings, stream))
     try:
         frames = []
         while len(frames) != most:
             frame = pipeline.get(5)
-            frames.append(
-                (frame.cursor, frame.following, {name: c.tolist() for name, c in frame.batch.items()}, frame.end)
-            )
+            values = {name: column.tolist() for name, column in frame.batch.items()}
+            numbers = None if frame.row_numbers is None else frame.row_numbers.tolist()
+            frames.append((frame.cursor, frame.following, values, frame.end, frame.digest, numbers))
             if frame.end:
                 break
         return frames
@@ -122,6 +133,15 @@ def test_same_steps_for_every_number_of_streams(opened):
         first = merged(2, replica)
         assert len(first) == 7 * 3
         assert all(merged(streams, replica) == first for streams in (3, 5, 7))
+
+
+def test_a_frame_accounts_for_its_batch(opened):
+    """Row numbers are those of the samples where there are any; equal digests mean equal batches, and the reverse."""
+    frames = _run(opened, StreamSettings(6, 1, 1, False, 2, 3, shuffle=True))[:-1]
+    for _, _, values, _, digest, numbers in frames:
+        assert digest and numbers in (None, values["0"])
+    assert (frames[0][5] is None) == (opened.rows is None)
+    assert len({frame[4] for frame in frames}) == len({str(frame[2]) for frame in frames}) == len(frames)
 
 
 def test_replicas_share_a_step(opened):

@@ -9,6 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
+from streamer.resume import Resume
 from streamer.stages.encode import Encoder
 from streamer.transport import PushBroken, Pusher
 from wire.channel import Security, connect, serve
@@ -69,7 +70,7 @@ def pushing() -> Iterator[Callable[..., Pusher]]:
     """Makes a pusher to an ingest that follows a script."""
     servers: list[tuple[grpc.Server, grpc.Channel]] = []
 
-    def make(script: Script, opened: Callable[[Cursor], object]) -> Pusher:
+    def make(script: Script, opened: Callable[[Cursor, Resume], object]) -> Pusher:
         server, port = serve("localhost", 0, Security(), threads=4)
         handler = grpc.stream_stream_rpc_method_handler(
             script, request_deserializer=None, response_serializer=ingest_pb2.Grant.SerializeToString
@@ -88,8 +89,8 @@ def pushing() -> Iterator[Callable[..., Pusher]]:
 
 def test_a_push_that_was_stopped_before_it_began_does_nothing(pushing: Callable[..., Pusher]) -> None:
     """`run` after `stop` returns; it opens no pipeline."""
-    opened: list[Cursor] = []
-    pusher = pushing(granting, opened.append)
+    opened: list[object] = []
+    pusher = pushing(granting, lambda *what: opened.append(what))
     pusher.stop()
     pusher.run()
     assert opened == []
@@ -100,7 +101,7 @@ def test_a_stop_while_the_pipeline_is_opened_closes_it(pushing: Callable[..., Pu
     pipeline = Pipeline()
     cursors: list[Cursor] = []
 
-    def opened(cursor: Cursor) -> Pipeline:
+    def opened(cursor: Cursor, _: Resume) -> Pipeline:
         cursors.append(cursor)
         pusher.stop()
         return pipeline
@@ -114,7 +115,7 @@ def test_a_stop_while_the_pipeline_is_opened_closes_it(pushing: Callable[..., Pu
 def test_a_stop_ends_a_push_that_waits_for_its_source(pushing: Callable[..., Pusher]) -> None:
     """`stop` itself waits for nothing; `run` returns with the pipeline closed."""
     pipeline = Pipeline()
-    pusher = pushing(granting, lambda _: pipeline)
+    pusher = pushing(granting, lambda *_: pipeline)
     thread = threading.Thread(target=pusher.run, daemon=True)
     thread.start()
     assert pipeline.waiting.wait(20)
@@ -133,14 +134,14 @@ def test_what_the_source_raises_is_raised_by_run(pushing: Callable[..., Pusher],
 
     pipeline = Pipeline(fails)
     with pytest.raises(type(error), match="77"):
-        pushing(granting, lambda _: pipeline).run()
+        pushing(granting, lambda *_: pipeline).run()
     assert pipeline.closed.is_set()
 
 
 def test_an_error_while_opening_is_raised_by_run(pushing: Callable[..., Pusher]) -> None:
     """A cursor or file that will not do reaches whoever waits for the push."""
 
-    def opened(_: Cursor) -> Pipeline:
+    def opened(*_: object) -> Pipeline:
         raise InvalidInput("no such file")
 
     with pytest.raises(InvalidInput, match="no such file"):
@@ -150,7 +151,7 @@ def test_an_error_while_opening_is_raised_by_run(pushing: Callable[..., Pusher])
 def test_a_batch_that_is_not_of_the_spec_names_its_cursor(pushing: Callable[..., Pusher]) -> None:
     """A shape that changed is told with the place in the stream."""
     with pytest.raises(InvalidInput, match="'x' is int32") as failed:
-        pushing(granting, lambda _: Pipeline(lambda: Frame(Cursor(0), Cursor(0), {}, end=True), (2, 7))).run()
+        pushing(granting, lambda *_: Pipeline(lambda: Frame(Cursor(0), Cursor(0), {}, end=True), (2, 7))).run()
     assert failed.value.where.startswith("stream 0 epoch 0 batch 3")
 
 
@@ -162,7 +163,7 @@ def test_a_call_that_others_cancel_is_broken_not_over(pushing: Callable[..., Pus
         context.cancel()
 
     with pytest.raises(PushBroken):
-        pushing(cancels, lambda _: Pipeline()).run()
+        pushing(cancels, lambda *_: Pipeline()).run()
 
 
 def test_what_the_ingest_refuses_is_raised_whole(pushing: Callable[..., Pusher]) -> None:
@@ -174,7 +175,7 @@ def test_what_the_ingest_refuses_is_raised_whole(pushing: Callable[..., Pusher])
 
     pipeline = Pipeline()
     with pytest.raises(Refused) as failed:
-        pushing(refuses, lambda _: pipeline).run()
+        pushing(refuses, lambda *_: pipeline).run()
     assert (failed.value.what, failed.value.where, failed.value.fix) == ("not these elements", "stream 0", "others")
 
 
@@ -189,8 +190,30 @@ def test_the_word_stop_ends_the_push(pushing: Callable[..., Pusher]) -> None:
         pipeline.waiting.wait(20)
         yield ingest_pb2.Grant(stop=True)
 
-    pusher = pushing(stops, lambda _: pipeline)
+    pusher = pushing(stops, lambda *_: pipeline)
     pusher.run()
     assert pipeline.closed.is_set()
     (wire,) = pusher.readings()
     assert (wire.name, wire.items) == ("wire", 1)
+
+
+def test_the_pipeline_is_opened_with_what_the_first_grant_says(pushing: Callable[..., Pusher]) -> None:
+    """Cursor, history and the loader's state reach it together."""
+    at = Cursor(0, 0, 2)
+    grant = ingest_pb2.Grant(start=START.start, history=b"h" * 16)
+    grant.loader_state.CopyFrom(ingest_pb2.LoaderState(at=cursor_message(at), state=b"s"))
+    opened: list[object] = []
+    ready = threading.Event()
+
+    def begins(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[ingest_pb2.Grant]:
+        yield grant
+        assert ready.wait(20)
+        yield ingest_pb2.Grant(stop=True)
+
+    def noted(*what: object) -> Pipeline:
+        opened.append(what)
+        ready.set()
+        return Pipeline()
+
+    pushing(begins, noted).run()
+    assert opened == [(Cursor(0, 0, 3), Resume(b"h" * 16, (at, b"s")))]

@@ -21,6 +21,9 @@ class _Stuck:
     def next(self):
         self.release.wait(20)
 
+    def interrupt(self):
+        self.interrupted = True
+
     def close(self):
         self.closed.set()
 

@@ -1,0 +1,104 @@
+"""Reading rows: what user code draws is a function of the place, and bad samples may be passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import numpy as np
+
+from streamer.columns import join
+from streamer.order import Rows
+from streamer.plan import Slice
+from streamer.randomness import Randomness
+from streamer.sources import IndexedSource
+from wire.codec import BadSample
+from wire.elements import Batch
+from wire.errors import Fault
+
+_LONGEST_WHY = 300
+_CANNOT = "bad samples of a loader that is walked cannot be passed over: mend the data, or let it be read by row"
+
+
+class Read(NamedTuple):
+    """A batch; rows, (n,) int64, are those in it; bad are those in whose place others stand."""
+
+    batch: Batch
+    rows: Rows
+    bad: tuple[BadSample, ...] = ()
+
+
+class RowReader:
+    """Reads the rows of a source. pass_bad: those that cannot be read are passed over; else the first one raises."""
+
+    def __init__(self, source: IndexedSource, seed: int, *, pass_bad: bool = False) -> None:
+        self.random = source.random
+        self._source, self._seed, self._pass_bad = source, seed, pass_bad
+
+    def read(self, place: Slice, rows: Rows) -> Read:
+        """These rows, (n,) int64, which are for this place. Raises what the source does."""
+        try:
+            return self._together(place, rows)
+        except Fault as fault:
+            if not self._pass_bad:
+                raise
+            with self._seeded(place):
+                around = _read_around(self._source, rows, fault)
+        # where each row can be read, what failed belonged to no row: let it fail again, or not
+        return around if around.bad else self._together(place, rows)
+
+    def _together(self, place: Slice, rows: Rows) -> Read:
+        if not self.random:
+            return Read(self._source.gather(rows), rows)
+        with self._seeded(place):
+            return Read(self._source.gather(rows), rows)
+
+    def _seeded(self, place: Slice) -> AbstractContextManager[None]:
+        return Randomness(self._seed, place.epoch, place.start).held() if self.random else nullcontext()
+
+
+def _read_around(source: IndexedSource, rows: Rows, fault: Fault) -> Read:
+    """Read rows one by one; for each bad one the nearest good one before it stands in, else the nearest after it.
+
+    fault: what reading them together raised; raised again where there is no good one.
+    """
+    alone = _one_by_one(source, rows)
+    good = [place for place, read in enumerate(alone) if not isinstance(read, Fault)]
+    if not good:
+        raise fault
+    before = np.searchsorted(good, np.arange(len(rows)), side="right") - 1
+    chosen = np.array(good)[np.maximum(before, 0)]
+    parts = [read for place in chosen if not isinstance(read := alone[place], Fault)]
+    batch = {name: join([part[name] for part in parts]) for name in parts[0]}
+    bad = tuple(_bad(source, place, int(rows[place]), r) for place, r in enumerate(alone) if isinstance(r, Fault))
+    return Read(batch, rows[chosen], bad)
+
+
+def cannot_pass(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The batches of a walk; what it raises says that bad samples cannot be passed over here."""
+    try:
+        yield from batches
+    except Fault as fault:
+        fault.fix = "; ".join(filter(None, (fault.fix, _CANNOT)))
+        raise
+
+
+def _one_by_one(source: IndexedSource, rows: Rows) -> list[Batch | Fault]:
+    """Each row's batch of one, or why there is none.
+
+    What user code draws must come in the batch's order; files are read from front to back.
+    """
+    order = np.arange(len(rows)) if source.random else np.argsort(rows, kind="stable")
+    alone: dict[int, Batch | Fault] = {}
+    for place in order.tolist():
+        try:
+            alone[place] = source.gather(rows[place : place + 1])
+        except Fault as fault:
+            alone[place] = fault
+    return [alone[place] for place in range(len(rows))]
+
+
+def _bad(source: IndexedSource, place: int, row: int, fault: Fault) -> BadSample:
+    why = (fault.what.strip() or type(fault).__name__).splitlines()[0]
+    return BadSample(place, row, source.where(row), why[:_LONGEST_WHY])
