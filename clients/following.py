@@ -24,15 +24,16 @@ STOP_SECONDS = 4.0
 """How long a run may take to stop after Ctrl-C; with the end of the workers that makes five."""
 
 
-def follow(job: Job, session: Session, run_id: str, workers: LocalWorkers) -> run_pb2.Finished:
+def follow(job: Job, session: Session, run_id: str, workers: LocalWorkers, attached_at: int = 0) -> run_pb2.Finished:
     """Start the workers, follow the run to its end, end the workers.
 
+    attached_at: the step at which a run that was there already is; what it said up to there is not shown again.
     Raises the Fault that ended the run, Interrupted after Ctrl-C, Stopped where somebody else stopped it.
     """
     with ExitStack() as stack:
         stack.enter_context(workers)
         view = stack.enter_context(ProgressView(job.mode, "wafer:0", job.config.log_steps))
-        follower = _Follower(session, run_id, view, workers)
+        follower = _Follower(session, run_id, view, workers, attached_at)
         if job.config.save_losses and job.mode != EVAL:
             follower.summaries = stack.enter_context(report.Summaries(job.model_dir, job.mode))
         try:
@@ -48,10 +49,17 @@ def follow(job: Job, session: Session, run_id: str, workers: LocalWorkers) -> ru
 
 
 class _Follower:
-    """Shows each event of a run once."""
+    """Shows each event of a run once.
 
-    def __init__(self, session: Session, run_id: str, view: ProgressView, workers: LocalWorkers) -> None:
-        self._session, self._run_id, self._view, self._workers = session, run_id, view, workers
+    A wafer process that was started again goes back to its last checkpoint and says again how far it is. That is
+    shown; but of each step only the first word is recorded, since the second one is bit for bit the same.
+    """
+
+    def __init__(
+        self, session: Session, run_id: str, view: ProgressView, workers: LocalWorkers, attached_at: int
+    ) -> None:
+        self._session, self.run_id, self._view, self._workers = session, run_id, view, workers
+        self._known_to, self._recorded = attached_at, 0
         self._events: queue.SimpleQueue[run_pb2.RunEvent | Fault] = queue.SimpleQueue()
         self.summaries: report.Summaries | None = None
 
@@ -61,7 +69,7 @@ class _Follower:
 
     def _listen(self) -> None:
         try:
-            for event in self._session.follow(self._run_id):
+            for event in self._session.follow(self.run_id):
                 self._events.put(event)
             self._events.put(Stopped("the coordinator ended the run without a word", where=self._session.address))
         except Fault as fault:
@@ -91,7 +99,7 @@ class _Follower:
         """Ask the run to stop and see it end."""
         self._view.phase("stopping after the step in hand (Ctrl-C again: leave at once)")
         deadline = time.monotonic() + STOP_SECONDS
-        self._session.cancel(self._run_id)
+        self._session.cancel(self.run_id)
         return self.to_the_end(deadline)
 
     def _show(self, event: run_pb2.RunEvent) -> None:
@@ -101,16 +109,26 @@ class _Follower:
             case "phase":
                 self._view.phase(event.phase)
             case "progress":
-                self._view.progress(event.progress)
-                self._workers.hear(event.progress.seconds, event.progress.stall_seconds)
-                self._record(event.progress)
+                self._advance(event.progress)
             case "saved":
                 self._view.saved(event.saved.step)
+            case "late":
+                self._view.late(event.late)
+            case "passed":
+                self._view.passed(event.passed)
             case kind:
                 log.debug("an event of a kind that this version does not know: %s", kind)
 
+    def _advance(self, progress: run_pb2.Progress) -> None:
+        if progress.step > self._known_to:
+            self._known_to = 0
+            self._view.progress(progress)
+        self._workers.hear(progress.seconds, progress.stall_seconds)
+        self._record(progress)
+
     def _record(self, progress: run_pb2.Progress) -> None:
-        if self.summaries is not None and progress.step:
+        if self.summaries is not None and progress.step > self._recorded:
+            self._recorded = progress.step
             self.summaries.add(progress)
 
 
@@ -118,7 +136,9 @@ def _interrupted(job: Job, follower: _Follower) -> Interrupted:
     try:
         finished = follower.stop()
     except Fault as fault:
-        return Interrupted(f"interrupted, but the run did not say how it ended: {fault}", where=str(job.model_dir))
+        what = f"interrupted, but the run did not say how it ended: {fault.what}"
+        fix = f"`wafer_sim status` says whether it goes on, `wafer_sim cancel {follower.run_id}` ends it"
+        return Interrupted(what, where=str(job.model_dir), fix=fix)
     if job.mode == EVAL:
         return Interrupted(f"interrupted after {finished.progress.step:,} batches; an evaluation changes nothing")
     step = finished.progress.step

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from clients.sections import RunConfig
+from clients.skipping import bad_samples_of
 from wire.codec import spec_to_bytes
 from wire.elements import ElementSpec
 from wire.errors import InvalidInput
@@ -138,6 +139,7 @@ def _plan(source: LoaderInput, config: RunConfig, of_mode: run_pb2.DataPlan, ste
         element_spec=spec_to_bytes(source.spec),
         recipe=source.recipe,
         rows=source.rows or 0,
+        bad_samples=bad_samples_of(config),
     )
     plan.MergeFrom(of_mode)
     return plan

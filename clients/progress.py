@@ -11,9 +11,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from wire.v1 import run_pb2
+from wire.v1 import ingest_pb2, run_pb2
 
 log = logging.getLogger("clients")
+
+PASSED_LINES = 10
+"""Samples that were passed over are listed up to this many; after that only their number, each time it doubles."""
 
 
 class LogLines(logging.Handler):
@@ -41,6 +44,7 @@ class ProgressView:
         shared = sys.stdout.isatty()
         self._live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=shared)
         self._moving = console.is_terminal
+        self._passed, self._told = 0, 0
 
     def __enter__(self) -> ProgressView:
         if self._moving:
@@ -52,6 +56,8 @@ class ProgressView:
     ) -> None:
         if self._moving:
             self._live.stop()
+        if self._passed > self._told:
+            log.warning("Passed over %s bad samples in all", f"{self._passed:,}")
 
     def phase(self, text: str) -> None:
         log.info("%s", text[:1].upper() + text[1:])
@@ -61,6 +67,21 @@ class ProgressView:
 
     def saved(self, step: int) -> None:
         log.info("Saved checkpoint at global step: %d", step)
+
+    def late(self, late: run_pb2.Late) -> None:
+        who = f"worker {late.worker}" if late.worker else "no worker pushes it"
+        log.warning("Stream %d was late by %.1f s: %s", late.stream, late.seconds, who)
+
+    def passed(self, passed: run_pb2.Passed) -> None:
+        """The first samples that were passed over, one line each; then how many they are."""
+        for bad in passed.bad:
+            self._passed += 1
+            if self._passed <= PASSED_LINES:
+                log.warning("Step %s: passed over the sample at %s: %s", f"{passed.step:,}", _place(bad), bad.why)
+                self._told = self._passed
+        if self._passed >= 2 * self._told:
+            self._told = self._passed
+            log.warning("Step %s: %s bad samples were passed over so far", f"{passed.step:,}", f"{self._passed:,}")
 
     def progress(self, progress: run_pb2.Progress) -> None:
         if progress.step % self._log_steps == 0:
@@ -76,6 +97,10 @@ class ProgressView:
             f"Rate={progress.recent_samples_per_second:.2f} samples/sec, "
             f"GlobalRate={progress.samples_per_second:.2f} samples/sec"
         )
+
+
+def _place(bad: ingest_pb2.BadSample) -> str:
+    return bad.where or f"row {bad.row:,}"
 
 
 def _line(mode: str, progress: run_pb2.Progress) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from clients.skipping import Range, ranges_from
 from wafer_sim.compiler.training import OptimizerSpec
 from wire.errors import Fault, InvalidInput, nearest
 
@@ -20,6 +21,7 @@ def _whole(value: Any) -> Any:
 
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Index = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
+Ranges = Annotated[tuple[Range, ...], BeforeValidator(ranges_from)]
 
 
 class RunConfig(BaseModel):
@@ -28,6 +30,14 @@ class RunConfig(BaseModel):
     checkpoint_steps: 0 saves at the end only. keep_checkpoint_max: 0 keeps all. drain_rate: samples per second that
     fabric_mode drain consumes, 0 for as fast as they come. input_timeout: seconds that a step waits for its input.
     streamer_logging: from which level on log lines of local workers are shown.
+
+    skip: what of the input is passed over without training on it: steps such as 7 or "1200-1300", or samples such as
+    "samples 307200-332800", which takes the whole steps that hold them; one of these, or a list. Both ends are
+    included and the first is 1. They count batches of the input, of which a run takes more than it makes updates once
+    some are skipped; max_steps counts updates.
+    bad_samples: what happens at a sample that cannot be read: "stop", or "skip": it is listed, and another one of its
+    batch stands in. bad_samples_in_a_row, bad_samples_fraction: the most of them, in a row and of all samples, that
+    are skipped before the run stops; without them there is no bound. Off the system the first one stops the run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -53,6 +63,11 @@ class RunConfig(BaseModel):
     save_losses: bool = True
     check_loss_values: bool = True
     seed: Index = 1
+
+    skip: Ranges = ()
+    bad_samples: Literal["stop", "skip"] = "stop"
+    bad_samples_in_a_row: Count | None = None
+    bad_samples_fraction: Annotated[float, Field(gt=0, le=1, strict=False)] | None = None
 
     multireplica: bool = False
     num_replicas: Count | None = None
@@ -177,7 +192,7 @@ def _typed(section: str, model: type[BaseModel], content: Mapping[str, Any]) -> 
             if problem["type"] == "extra_forbidden":
                 yield f"{name}: there is no such key; {nearest(str(problem['loc'][0]), list(model.model_fields))}"
             else:
-                allowed = problem["msg"].removeprefix("Input should be ")
+                allowed = problem["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
                 yield f"{name} is {problem['input']!r}; it must be {allowed}"
 
 
@@ -211,3 +226,13 @@ def _runconfig_problems(content: Mapping[str, Any]) -> Iterator[str]:
         yield "runconfig.cpu and runconfig.cs_ip are both set; cpu is for runs off the system, keep one"
     if content.get("is_pretrained_checkpoint") and not content.get("checkpoint_path"):
         yield "runconfig.is_pretrained_checkpoint is set without runconfig.checkpoint_path, which it describes"
+    yield from _skipping_problems(content)
+
+
+def _skipping_problems(content: Mapping[str, Any]) -> Iterator[str]:
+    nowhere = not any(content.get(key) for key in ("cs_ip", "validate_only", "compile_only"))
+    if content.get("skip") and nowhere and content.get("mode", "train") != "eval":
+        yield "runconfig.skip is set without runconfig.cs_ip; a run off the system passes over nothing"
+    for key in ("bad_samples_in_a_row", "bad_samples_fraction"):
+        if content.get(key) is not None and content.get("bad_samples") != "skip":
+            yield f"runconfig.{key} is set without runconfig.bad_samples: skip, which it bounds"

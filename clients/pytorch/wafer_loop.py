@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from clients import following, report
 from clients.job import Job
 from clients.launcher import LocalWorkers, loader_arguments
+from clients.resuming import starts
 from clients.session import Session
+from clients.skipping import skips_of
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.runtime.protocol import State
 from wire.errors import NotFound, Refused
-from wire.v1 import run_pb2
+from wire.v1 import coordinator_pb2, run_pb2
 
 if TYPE_CHECKING:
     from clients.pytorch.compiling import Compiled
@@ -43,8 +46,9 @@ def train(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> report.Ou
         start = _start(job)
         compiled = compile_job(model, loader, job)
         step = _begin(model, job, compiled) if start is None else _go_on(start, job, compiled.captured.plan)
-        last = job.config.last_step(step, compiled.captured.source.steps_per_epoch())
-        if last <= step:
+        live = session.live_run(str(job.model_dir))
+        last = last_step(job, step, compiled.captured.source.steps_per_epoch(), live)
+        if last <= step and live is None:
             log.info("Nothing left to train: the checkpoint is at step %d. To go on, raise max_steps.", step)
             return None
         spec = _spec(job, session, compiled)
@@ -52,6 +56,9 @@ def train(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> report.Ou
         spec.optimizer = OptimizerSpec.from_params(job.params["optimizer"]).model_dump_json()
         spec.max_steps = last
         spec.checkpoint_steps = job.config.checkpoint_steps
+        spec.skip.extend(skips_of(job.config, spec.data.batch_size))
+        if start is not None and not spec.fresh_start:
+            spec.starts.extend(starts(compiled.captured.source, spec.data, start))
         return _run(job, session, compiled, spec)
 
 
@@ -159,10 +166,35 @@ def _run(job: Job, session: Session, compiled: Compiled, spec: run_pb2.RunSpec, 
     data = [] if spec.data.recipe else loader_arguments(job.data_reference(), _params_in_force(job))
     log.info("Input: %s", compiled.captured.source.description)
     workers = LocalWorkers(job.config.workers, session.address, session.id, data, job.config.streamer_logging)
-    finished = following.follow(job, session, session.submit(spec), workers)
+    submitted = session.submit(spec)
+    at = _attached(session, submitted, spec.model_dir) if submitted.attached else 0
+    finished = following.follow(job, session, submitted.run_id, workers, at)
     outcome = report.Outcome.of(job.mode, finished, compiled.seconds)
     report.conclude(job, outcome, step)
     return outcome
+
+
+def _attached(session: Session, submitted: run_pb2.SubmitReply, model_dir: str) -> int:
+    """The step of the run that was there already, without a chief; it is said."""
+    live = session.live_run(model_dir)
+    at = live.progress.step if live is not None else 0
+    log.info("Attached to %s, which is at step %d", submitted.run_id, at)
+    return at
+
+
+def last_step(job: Job, step: int, steps_in_epoch: int | None, live: coordinator_pb2.RunStatus | None) -> int:
+    """The step after which training ends, for a run that goes on from `step`.
+
+    live: the run of this model_dir that goes on, whose chief may have been killed. Where the end counts from the step
+    at which a run started (num_steps, num_epochs) and that one could have started so, its end is taken for ours.
+    """
+    last = job.config.last_step(step, steps_in_epoch)
+    if live is None or live.spec.mode != run_pb2.MODE_TRAIN:
+        return last
+    ends = live.spec.max_steps
+    possible = range(step + 1)
+    found = bisect_left(possible, ends, key=lambda start: job.config.last_step(start, steps_in_epoch))
+    return ends if found in possible and job.config.last_step(found, steps_in_epoch) == ends else last
 
 
 def _params_in_force(job: Job) -> Path:

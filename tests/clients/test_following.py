@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tensorboardX.proto import event_pb2
 
 from clients import following
 from clients.errors import Interrupted
@@ -15,7 +17,7 @@ from clients.job import Job
 from clients.launcher import LocalWorkers
 from clients.sections import RunConfig
 from wire.errors import Exhausted, Stopped, Unreachable
-from wire.v1 import run_pb2
+from wire.v1 import ingest_pb2, run_pb2
 
 Said = run_pb2.RunEvent | BaseException
 
@@ -82,6 +84,53 @@ def test_save_losses_off_leaves_no_events(tmp_path: Path) -> None:
     """runconfig.save_losses False is honoured on the wafer too."""
     follow(job(tmp_path, save_losses=False), Talk(ended(60)), "r", nobody())
     assert not (tmp_path / "train").exists()
+
+
+def at(step: int, loss: float = 1.0) -> run_pb2.RunEvent:
+    return run_pb2.RunEvent(progress=run_pb2.Progress(step=step, loss=loss))
+
+
+def recorded(folder: Path) -> list[int]:
+    """The steps for which there is a loss in the TensorBoard events."""
+    (path,) = (folder / "train").glob("events.out.tfevents.*")
+    data, steps, place = path.read_bytes(), [], 0
+    while place < len(data):
+        (size,) = struct.unpack_from("<Q", data, place)
+        event = event_pb2.Event.FromString(data[place + 12 : place + 12 + size])
+        steps += [event.step for value in event.summary.value if value.tag == "loss"]
+        place += size + 16
+    return steps
+
+
+def test_steps_of_a_run_that_went_back_are_recorded_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A wafer process that was started again repeats steps: they are shown, and not recorded a second time."""
+    talk = Talk(at(50), at(100), run_pb2.RunEvent(phase="starting it again from step 0"), at(50), at(100), at(150))
+    talk._after = (ended(150),)
+    with caplog.at_level("INFO"):
+        follow(job(tmp_path), talk, "r", nobody())
+    assert recorded(tmp_path) == [50, 100, 150]
+    assert sum("Step=50," in line for line in caplog.messages) == 2
+
+
+def test_what_was_said_before_it_was_attached_to_is_not_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is recorded all the same: the chief before may have been killed before it wrote it."""
+    talk = Talk(at(50), at(100), at(150), at(100), ended(150))
+    with caplog.at_level("INFO"):
+        follow(job(tmp_path), talk, "r", nobody(), attached_at=100)
+    assert recorded(tmp_path) == [50, 100, 150]
+    assert [line.split("Step=")[1].split(",")[0] for line in caplog.messages] == ["150", "100"]
+
+
+def test_late_streams_and_bad_samples_are_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each is one line that names who and where."""
+    late = run_pb2.RunEvent(late=run_pb2.Late(stream=3, worker="host:7", seconds=2.4))
+    bad = ingest_pb2.BadSample(row=4711, where="a.parquet, row 4711", why="it is cut off")
+    passed = run_pb2.RunEvent(passed=run_pb2.Passed(step=12, bad=[bad]))
+    follow(job(tmp_path), Talk(late, passed, ended(60)), "r", nobody())
+    assert caplog.messages == [
+        "Stream 3 was late by 2.4 s: worker host:7",
+        "Step 12: passed over the sample at a.parquet, row 4711: it is cut off",
+    ]
 
 
 def test_the_fault_of_a_run_is_raised(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from clients.progress import LogLines, ProgressView
-from wire.v1 import run_pb2
+from wire.v1 import ingest_pb2, run_pb2
 
 
 def progress(step: int) -> run_pb2.Progress:
@@ -51,6 +51,31 @@ def test_what_happens_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         "Waiting for 4 streams",
         "Saved checkpoint at global step: 700",
     ]
+
+
+def test_bad_samples_are_listed_and_then_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """Ten in full; after that how many they are, each time the number doubles, and at the end."""
+    with ProgressView("train", "wafer:0", 50, Console(file=io.StringIO())) as view:
+        for step in range(1, 26):
+            bad = [ingest_pb2.BadSample(row=step, why="cut off"), ingest_pb2.BadSample(row=step, where="f", why="bad")]
+            view.passed(run_pb2.Passed(step=step, bad=bad))
+    lines = caplog.messages
+    assert lines[:2] == [
+        "Step 1: passed over the sample at row 1: cut off",
+        "Step 1: passed over the sample at f: bad",
+    ]
+    assert lines[10:] == [
+        "Step 10: 20 bad samples were passed over so far",
+        "Step 20: 40 bad samples were passed over so far",
+        "Passed over 50 bad samples in all",
+    ]
+
+
+def test_a_late_stream_without_a_worker_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody is blamed who does not host it."""
+    with ProgressView("train", "wafer:0", 50, Console(file=io.StringIO())) as view:
+        view.late(run_pb2.Late(stream=1, seconds=3.0))
+    assert caplog.messages == ["Stream 1 was late by 3.0 s: no worker pushes it"]
 
 
 def test_log_lines_follow_standard_output(capsys: pytest.CaptureFixture[str]) -> None:

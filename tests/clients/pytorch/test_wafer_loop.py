@@ -11,7 +11,7 @@ from small_models import Model, make_params
 
 from clients.job import Job
 from clients.pytorch.compiling import refuse_missing_features
-from clients.pytorch.wafer_loop import _go_on, _start, evaluate, given_checkpoint
+from clients.pytorch.wafer_loop import _go_on, _start, evaluate, given_checkpoint, last_step
 from clients.sections import RunConfig
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
@@ -19,7 +19,7 @@ from wafer_sim.ledger import StreamPosition
 from wafer_sim.runtime.protocol import State
 from wire.cursor import Cursor
 from wire.errors import Fault, InvalidInput, NotFound, Refused
-from wire.v1 import run_pb2
+from wire.v1 import coordinator_pb2, run_pb2
 
 
 def job(folder: Path, mode: str = "train", params: dict[str, Any] | None = None, **config: Any) -> Job:
@@ -79,6 +79,34 @@ def test_the_start_of_a_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     assert "checkpoint_20 is there too" in caplog.text
     with pytest.raises(NotFound, match="no checkpoint"):
         _start(job(tmp_path, checkpoint_path=str(tmp_path / "nowhere")))
+
+
+def live(max_steps: int, mode: run_pb2.Mode = run_pb2.MODE_TRAIN) -> coordinator_pb2.RunStatus:
+    return coordinator_pb2.RunStatus(spec=run_pb2.RunSpec(mode=mode, max_steps=max_steps))
+
+
+@pytest.mark.parametrize(
+    ("config", "running", "last"),
+    [
+        ({"max_steps": 900}, None, 900),
+        ({"max_steps": 900}, live(900), 900),
+        ({"max_steps": 900}, live(800), 900),
+        ({"num_steps": 500}, None, 700),
+        ({"num_steps": 500}, live(500), 500),
+        ({"num_steps": 500}, live(550), 550),
+        ({"num_steps": 500}, live(400), 700),
+        ({"num_steps": 500}, live(701), 700),
+        ({"num_steps": 500}, live(500, run_pb2.MODE_EVAL), 700),
+        ({"num_epochs": 3}, live(300), 300),
+        ({"num_epochs": 3, "max_steps": 450}, live(350), 350),
+        ({"num_epochs": 3, "max_steps": 450}, live(450), 450),
+    ],
+)
+def test_the_end_of_a_run_that_lost_its_chief_is_found_again(
+    tmp_path: Path, config: dict[str, int], running: coordinator_pb2.RunStatus | None, last: int
+) -> None:
+    """The same command, run again at step 200, means the same last step where the run could have started so."""
+    assert last_step(job(tmp_path, **config), 200, 100, running) == last
 
 
 def test_a_relative_checkpoint_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
