@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import grpc
+
 from wafer_sim.durable import hold
+from wafer_sim.run.board import Board
 from wire.channel import Security, connect, serve
 from wire.cores import Cores, input_aside
 from wire.errors import Fault, Refused, Stopped, Unreachable
 from wire.leaving import leave_when_told
 from wire.status import fault_of, raised
 from wire.v1 import run_pb2, run_pb2_grpc
-
-from wafer_sim.run.board import Board
 
 if TYPE_CHECKING:
     from wafer_sim.run.life import Run
