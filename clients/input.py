@@ -126,6 +126,8 @@ def train_plan(source: LoaderInput, config: RunConfig, replicas: int) -> run_pb2
 def eval_plan(source: LoaderInput, config: RunConfig) -> run_pb2.DataPlan:
     """The data plan of an evaluation: the whole set once, the last partial batch included unless it is dropped."""
     steps = None if source.rows is None else -(-source.rows // source.batch_size)
+    if steps is not None and config.num_streams is not None:  # it was chosen for training, whose epochs are longer
+        config = config.model_copy(update={"num_streams": max(1, min(config.num_streams, steps))})
     return _plan(source, config, run_pb2.DataPlan(replicas=1, epochs=1, drop_remainder=source.drop_last), steps)
 
 
@@ -153,6 +155,12 @@ def streams_of(config: RunConfig, replicas: int, steps: int | None) -> int:
                 f"{config.num_streams} streams cannot feed {replicas} replicas",
                 where="runconfig.num_streams",
                 fix=f"at least {replicas} are needed for a model with {replicas} replicas",
+            )
+        if steps is not None and config.num_streams > steps * replicas:
+            raise InvalidInput(
+                f"{config.num_streams} streams are more than an epoch has batches ({steps * replicas})",
+                where="runconfig.num_streams",
+                fix="lower it, or the batch_size",
             )
         return config.num_streams
     wanted = max(DEFAULT_STREAMS, replicas, config.workers)

@@ -4,7 +4,7 @@
 
 It leaves when its run has ended, when it is told to, on SIGTERM, or when its standard input closes (the coordinator
 is gone): after the step in hand, with a checkpoint. How its run ended it tells the coordinator; its exit code is 1
-only where it was given none although nobody told it to leave.
+only where it was given none although nobody told it to leave, or where another process still holds the model_dir.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ class Orders(Protocol):
     def __iter__(self) -> Orders: ...
     def __next__(self) -> run_pb2.WaferOrder: ...
     def cancel(self) -> object: ...
+
+
+class StillHeld(Refused):
+    """Another wafer process holds the model_dir and does not leave."""
 
 
 class WaferProcess:
@@ -116,6 +120,8 @@ class WaferProcess:
                 self._live(spec)
         except Stopped as stopped:
             self._last_word(stopped)
+        except StillHeld:
+            raise  # no word about the run: the coordinator sees this process end and starts another one
         except Fault as fault:
             log.error("%s", fault)
             self._board.failed(self._verdict or fault)
@@ -129,7 +135,7 @@ class WaferProcess:
             yield
 
     def _hold(self, model_dir: Path, held: ExitStack) -> None:
-        """In short attempts, between which an order to leave is heard. Raises Refused, and Stopped when so ordered."""
+        """In short attempts, between which an order to leave is heard. Raises StillHeld, Stopped when so ordered."""
         until = time.monotonic() + HOLD_SECONDS
         while True:
             try:
@@ -138,7 +144,7 @@ class WaferProcess:
             except Refused as refused:
                 if time.monotonic() >= until:
                     what = f"the wafer process before this one did not leave within {HOLD_SECONDS:g} s"
-                    raise Refused(what, where=f"{refused.where}: {refused.what}", fix=refused.fix) from refused
+                    raise StillHeld(what, where=f"{refused.where}: {refused.what}", fix=refused.fix) from refused
 
     def _wait_for_another(self) -> None:
         self._board.phase("waiting for the wafer process before this one to leave")

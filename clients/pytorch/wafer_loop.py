@@ -59,6 +59,9 @@ def train(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> report.Ou
         spec.skip.extend(skips_of(job.config, spec.data.batch_size))
         if start is not None and not spec.fresh_start:
             spec.starts.extend(starts(compiled.captured.source, spec.data, start))
+        if start is not None and (spec.starts or spec.fresh_start):
+            # They belong to this checkpoint; a run of before may leave a newer one meanwhile.
+            spec.checkpoint = spec.checkpoint or str(job.model_dir / f"checkpoint_{start.step}")
         return _run(job, session, compiled, spec)
 
 
@@ -66,21 +69,20 @@ def evaluate(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> report
     """Evaluate the newest checkpoint, or job.config.checkpoint_path, over the whole evaluation set."""
     from clients.pytorch.compiling import compile_job
 
-    checkpoint = given_checkpoint(job) or checkpoints.latest(job.model_dir)
-    if checkpoint is None:
+    if given_checkpoint(job) is None and checkpoints.latest(job.model_dir) is None:
         raise NotFound(
             "there is no checkpoint to evaluate",
             where=str(job.model_dir),
             fix="train first, or give --checkpoint_path",
         )
-    step = checkpoints.read(checkpoint).step
+    path, checkpoint = _found(job)
     with _chief(job) as session:
         compiled = compile_job(model, loader, job)
-        log.info("Evaluating %s", checkpoint)
+        log.info("Evaluating %s", path)
         spec = _spec(job, session, compiled)
-        spec.checkpoint = str(checkpoint)
+        spec.checkpoint = str(path)
         spec.max_steps = job.config.eval_steps or 0
-        return _run(job, session, compiled, spec, step)
+        return _run(job, session, compiled, spec, checkpoint.step)
 
 
 def given_checkpoint(job: Job) -> Path | None:
@@ -118,10 +120,9 @@ def _spec(job: Job, session: Session, compiled: Compiled) -> run_pb2.RunSpec:
 def _start(job: Job) -> Checkpoint | None:
     """The checkpoint that a training run starts from, None for one that begins. Raises NotFound, InvalidInput."""
     latest = checkpoints.latest(job.model_dir)
-    found = given_checkpoint(job) or latest
-    if found is None:
+    if given_checkpoint(job) is None and latest is None:
         return None
-    checkpoint = checkpoints.read(found)
+    found, checkpoint = _found(job)
     if job.config.is_pretrained_checkpoint:
         log.info("Starting at global step 0 with the weights of %s", found)
     else:
@@ -129,6 +130,16 @@ def _start(job: Job) -> Checkpoint | None:
     if latest is not None and latest.absolute() != found:
         log.warning("%s is there too; a later run without --checkpoint_path goes on from the highest step", latest)
     return checkpoint
+
+
+def _found(job: Job) -> tuple[Path, Checkpoint]:
+    """The checkpoint that is given, else the newest whole one, and where it is. Raises NotFound, InvalidInput."""
+    if given := given_checkpoint(job):
+        return given, checkpoints.read(given)
+    checkpoint, damaged = checkpoints.newest_whole(job.model_dir)
+    for problem in damaged:
+        log.warning("A damaged checkpoint is passed over: %s", problem)
+    return job.model_dir / f"checkpoint_{checkpoint.step}", checkpoint
 
 
 def _begin(model: PyTorchBaseModel, job: Job, compiled: Compiled) -> int:

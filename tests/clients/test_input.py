@@ -37,11 +37,19 @@ def test_the_plans_of_training_and_evaluation() -> None:
 
 @pytest.mark.parametrize(
     ("config", "replicas", "steps", "streams"),
-    [({}, 1, 100, 4), ({}, 6, 100, 6), ({"num_workers": 9}, 1, 100, 9), ({}, 1, 2, 2), ({"num_streams": 7}, 1, 2, 7)],
+    [({}, 1, 100, 4), ({}, 6, 100, 6), ({"num_workers": 9}, 1, 100, 9), ({}, 1, 2, 2), ({"num_streams": 7}, 1, 7, 7)],
 )
 def test_streams_of_a_run(config: dict[str, int], replicas: int, steps: int, streams: int) -> None:
     """Enough for replicas and workers, no more than an epoch has batches, and always what the user says."""
     assert streams_of(RunConfig(**config), replicas, steps) == streams
+
+
+def test_more_streams_than_batches_are_refused_in_training() -> None:
+    """Some would have no batch in an epoch; an evaluation, for which it was not chosen, takes fewer."""
+    with pytest.raises(InvalidInput, match=r"9 streams are more than an epoch has batches \(8\)"):
+        streams_of(RunConfig(num_streams=9), 2, 4)
+    few = source(rows=65, drop_last=False)
+    assert eval_plan(few, RunConfig(num_streams=9)).streams == -(-65 // few.batch_size)
 
 
 def test_fewer_streams_than_replicas_are_refused() -> None:

@@ -95,6 +95,11 @@ class Crew:
                 worker.late = frozenset()
                 self._desk.note(f"worker {worker.name} shows life again")
 
+    def not_silent_for(self, seconds: float) -> None:
+        """This coordinator itself heard nothing for so long: nobody was silent meanwhile."""
+        for worker in self._state.workers.values():
+            worker.seen += seconds
+
     def replace_late(self, run: RunState, late: run_pb2.Late, now: float) -> bool:
         """Whether a late stream was given to another worker."""
         workers = self._state.workers

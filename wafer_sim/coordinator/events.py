@@ -152,6 +152,14 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldUp:
+    """The coordinator's own process stood still for so many seconds: whom it did not hear may have spoken."""
+
+    now: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ShutDown:
     """The coordinator is to end: no run starts any more."""
 
@@ -174,5 +182,6 @@ Event = (
     | ChiefFollows
     | ChiefLost
     | Tick
+    | HeldUp
     | ShutDown
 )

@@ -47,6 +47,7 @@ class Coordinator:
             ev.ChiefFollows: self._chief_follows,
             ev.ChiefLost: self._chief_lost,
             ev.Tick: self._tick,
+            ev.HeldUp: self._held_up,
             ev.ShutDown: self._shut_down,
         }
 
@@ -76,6 +77,10 @@ class Coordinator:
         """The events of a run beyond number `after`, and whether no more will come. Raises NotFound."""
         run = self._desk.run(run_id)
         return run.history.after(after), run.ended
+
+    def chief_of(self, job: str) -> str | None:
+        """Its chief, also one that is gone; None where there is none."""
+        return self._chiefs.of(job)
 
     @property
     def chiefs(self) -> dict[str, str]:
@@ -155,6 +160,10 @@ class Coordinator:
         self._runs.watch_wafer(event.now)
         if self._desk.out:
             self._settle(event.now)
+
+    def _held_up(self, event: ev.HeldUp) -> None:
+        self._crew.not_silent_for(event.seconds)
+        self._desk.note(f"this process was held up for {event.seconds:.1f} s; nobody is given up for it")
 
     def _shut_down(self, event: ev.ShutDown) -> None:
         self._runs.close(event.now)

@@ -22,6 +22,7 @@ from wire.v1 import coordinator_pb2, run_pb2
 
 _log = logging.getLogger("wafer_sim")
 _TICK_SECONDS = 0.2
+_HELD_UP_SECONDS = 1.0
 _LAST_WORDS_SECONDS = 2.0
 I = TypeVar("I", bound=do.Instruction)  # noqa: E741 - an instruction
 
@@ -233,8 +234,13 @@ class Hub:
     # The machine
 
     def _tick(self) -> None:
+        last = self._clock()
         while not self._closing.wait(_TICK_SECONDS):
-            self._happened(ev.Tick(self._clock()))
+            now = self._clock()
+            if now - last > _HELD_UP_SECONDS:
+                self._happened(ev.HeldUp(now, now - last))
+            last = now
+            self._happened(ev.Tick(now))
 
     def _happened(self, event: ev.Event) -> None:
         """Feed what nobody waits for an answer to; a hub that has ended or broken hears it no more."""

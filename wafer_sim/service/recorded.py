@@ -51,7 +51,7 @@ class Recorded:
         """Raises the machine's Faults, and Exhausted where the journal takes no more."""
         if self.broken is not None:
             raise self.broken
-        before = copy.deepcopy(self.machine) if isinstance(event, _ASKED) else None
+        before = copy.deepcopy(self.machine) if self._may_be_refused(event) else None
         instructions = self.machine.handle(event)
         try:
             self._write(instructions)
@@ -61,6 +61,11 @@ class Recorded:
             self.machine = before
             raise
         return instructions
+
+    def _may_be_refused(self, event: ev.Event) -> bool:
+        if isinstance(event, ev.ElectAsked):
+            return self.machine.chief_of(event.job) != event.candidate  # a chief says so every few seconds
+        return isinstance(event, _ASKED)
 
     def _write(self, instructions: Sequence[do.Instruction]) -> None:
         """All records of one event at once: they are on the disk, or none is."""

@@ -246,3 +246,14 @@ def test_workers_are_counted(stage):
         stage.join(f"w{number}")
     with pytest.raises(Exhausted):
         stage.join("last")
+
+
+def test_nobody_is_given_up_because_the_coordinator_itself_stood_still(stage):
+    """What workers said meanwhile could not be heard; from then on silence counts again."""
+    stage.join("a")
+    stage.now += 60.0
+    stage.play(ev.HeldUp(stage.now, 60.0))
+    stage.tick(0.2)
+    assert len(stage.state.workers) == 1
+    stage.tick(stage.coordinator.limits.lost_after_seconds)
+    assert not stage.state.workers
