@@ -59,7 +59,7 @@ def serve(
     port
         The port to bind to; 0 takes any free one.
     state_dir
-        Where executables are kept. Default: $XDG_STATE_HOME/wafer_sim, or ~/.local/state/wafer_sim.
+        Where executables and the journal are kept. Default: $XDG_STATE_HOME/wafer_sim, or ~/.local/state/wafer_sim.
     tls_cert
         PEM file with the certificate of this service.
     tls_key
