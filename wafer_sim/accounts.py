@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ LARGEST_ROWS = 2**28
 LISTED_BAD = 1_000
 _LONGEST_TEXT = 1_000
 _BITS = (1 << np.arange(8)).astype(np.uint8)
+_ONES = np.array([byte.bit_count() for byte in range(256)])
 
 Rows = npt.NDArray[np.int64]
 Bitmap = npt.NDArray[np.uint8]
@@ -62,15 +64,17 @@ class SkippedRange:
     samples: int
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One batch as it will be booked, checked. numbers: its readable rows, sorted; bad_rows: the others, sorted."""
+class Batch(Protocol):
+    """What is accounted for: a batch with the numbers of its rows, (rows,) int64, where its source has some."""
 
-    epoch: int
-    rows: int
-    numbers: Rows | None
-    bad_rows: Rows | None
-    bad: tuple[BadRecord, ...]
+    @property
+    def cursor(self) -> Cursor: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def row_numbers(self) -> Rows | None: ...
+    @property
+    def bad(self) -> tuple[BadSample, ...]: ...
 
 
 @dataclass(slots=True)
@@ -113,43 +117,46 @@ class Accounts:
         account = self.epochs.get(epoch, EpochAccount())
         return self.rows - account.taken - account.bad - account.skipped
 
-    def entry(self, cursor: Cursor, rows: int, numbers: Rows | None = None, bad: Sequence[BadSample] = ()) -> Entry:
-        """A batch, checked; nothing is booked yet. Raises ValueError for rows that its source has not."""
-        records = tuple(_record(cursor, sample) for sample in bad)
+    def check(self, cursor: Cursor, rows: int, numbers: Rows | None = None, bad: Sequence[BadSample] = ()) -> None:
+        """Raises ValueError for a batch with rows that its source has not."""
         if not self.by_row or numbers is None:
-            return Entry(cursor.epoch, rows, None, None, records)
+            return
         if len(numbers) != rows or any(sample.place >= rows for sample in bad):
             raise ValueError(f"{cursor} has {rows} samples, {len(numbers)} row numbers and {len(bad)} bad samples")
-        bad_rows = None
-        if bad:
-            numbers = np.delete(numbers, [sample.place for sample in bad])
-            bad_rows = self._sorted(cursor, np.array([sample.row for sample in bad], np.int64))
-        return Entry(cursor.epoch, rows, self._sorted(cursor, numbers), bad_rows, records)
+        # As unsigned numbers those below zero are the largest.
+        largest = int(numbers.view(np.uint64).max()) if rows else -1
+        worst = max([largest, *(sample.row for sample in bad)])
+        if worst >= self.rows or any(sample.row < 0 for sample in bad):
+            row = next((int(n) for n in numbers if not 0 <= n < self.rows), worst)
+            raise ValueError(f"{cursor} has row {row}; there are {self.rows} rows")
 
-    def book(self, entry: Entry, skipped: bool = False) -> None:
-        """The batch is part of a committed step. skipped: of one that was not trained on."""
-        account = self.epochs.get(entry.epoch)
+    def book(self, epoch: int, batches: Sequence[Batch], skipped: bool = False) -> None:
+        """These checked batches of one epoch are part of committed steps; all have row numbers, or none has.
+
+        skipped: of steps that were not trained on.
+        """
+        account = self.epochs.get(epoch)
         if account is None:
-            account = self.epochs[entry.epoch] = EpochAccount()
-        account.samples += entry.rows
-        account.batches += 1
-        account.skipped_batches += skipped
-        good = entry.rows - len(entry.bad)
-        fresh, fresh_bad = good, len(entry.bad)
-        if entry.numbers is not None:
-            fresh = self._mark(entry.epoch, entry.numbers)
-            fresh_bad = 0 if entry.bad_rows is None else self._mark(entry.epoch, entry.bad_rows)
+            account = self.epochs[epoch] = EpochAccount()
+        rows = sum(batch.rows for batch in batches)
+        bad = [_record(batch.cursor, sample) for batch in batches for sample in batch.bad]
+        account.samples += rows
+        account.batches += len(batches)
+        account.skipped_batches += len(batches) * skipped
+        fresh, fresh_bad = rows - len(bad), len(bad)
+        if self.by_row and batches[0].row_numbers is not None:
+            fresh = self._mark(epoch, np.concatenate([_good(batch) for batch in batches]))
+            fresh_bad = self._mark(epoch, np.array([record.row for record in bad], np.int64))
         elif self.by_row:
-            account.unnumbered += entry.rows
-        account.twice += entry.rows - fresh - fresh_bad
+            account.unnumbered += rows
+        account.twice += rows - fresh - fresh_bad
         if skipped:
             account.skipped += fresh + fresh_bad
         else:
             account.taken += fresh
             account.bad += fresh_bad
-        if entry.bad:
-            self.bad_count += len(entry.bad)
-            self.bad.extend(entry.bad[: max(0, LISTED_BAD - len(self.bad))])
+        self.bad_count += len(bad)
+        self.bad.extend(bad[: max(0, LISTED_BAD - len(self.bad))])
 
     def skip(self, step: int, samples: int) -> None:
         """Step `step` of the input, the first being 1, was passed over."""
@@ -165,25 +172,28 @@ class Accounts:
         for done in [open_ for open_ in self.bitmaps if open_ < epoch]:
             del self.bitmaps[done]
 
-    def _sorted(self, cursor: Cursor, numbers: Rows) -> Rows:
-        ordered = np.sort(numbers)
-        if len(ordered) and not 0 <= ordered[0] <= ordered[-1] < self.rows:
-            raise ValueError(f"{cursor} has row {ordered[-1 if ordered[0] >= 0 else 0]}; there are {self.rows} rows")
-        return ordered
-
-    def _mark(self, epoch: int, ordered: Rows) -> int:
+    def _mark(self, epoch: int, numbers: Rows) -> int:
         """Note that these rows came; how many of them had not come before. Of a closed epoch all had."""
-        if epoch < self.closed_below:
+        if epoch < self.closed_below or not len(numbers):
             return 0
         bitmap = self.bitmaps.get(epoch)
         if bitmap is None:
             bitmap = self.bitmaps[epoch] = np.zeros((self.rows + 7) // 8, np.uint8)
-        if (ordered[1:] == ordered[:-1]).any():
-            ordered = np.unique(ordered)
-        places, bits = ordered >> 3, _BITS[ordered & 7]
-        fresh = len(ordered) - int(np.count_nonzero(bitmap[places] & bits))
-        np.bitwise_or.at(bitmap, places, bits)
-        return fresh
+        ordered = np.sort(numbers)
+        ordered = ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))]
+        places = ordered >> 3
+        first = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
+        places, bits = places[first], np.bitwise_or.reduceat(_BITS[ordered & 7], first)
+        before = bitmap[places]
+        bitmap[places] = before | bits
+        return len(ordered) - int(_ONES[before & bits].sum())
+
+
+def _good(batch: Batch) -> Rows:
+    """The rows that were read; where another sample stood in, its number stands in too and does not count."""
+    numbers = batch.row_numbers
+    assert numbers is not None  # noqa: S101 - the caller books batches without them elsewhere
+    return np.delete(numbers, [sample.place for sample in batch.bad]) if batch.bad else numbers
 
 
 def _record(cursor: Cursor, sample: BadSample) -> BadRecord:

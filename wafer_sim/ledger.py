@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 
-from wafer_sim.accounts import Accounts, Entry
+from wafer_sim.accounts import Accounts
 from wire.codec import BadSample
 from wire.cursor import Cursor
 from wire.history import BEGINNING, history_after
+
+BOOKED_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,18 @@ class Taken:
 class Ledger:
     """Positions and accounts that move only with a committed step, and together.
 
+    A commit checks its step and notes it; books are made for many steps at once, and always before anybody looks.
+
     accounts: of what was taken up to `start`; they are moved on in place. Where there are none, or where they were
     begun after `start` (they have no epoch, but batches were taken), the accounts say since when they are kept.
     """
 
     def __init__(self, start: Iterable[StreamPosition], accounts: Accounts | None = None) -> None:
         self._positions = {position.cursor.stream: position for position in start}
+        self._due = {stream: position.cursor for stream, position in self._positions.items()}
         self._accounts = Accounts() if accounts is None else accounts
         self._batches = sum(position.batches for position in self._positions.values())
+        self._noted: list[tuple[tuple[Taken, ...], bool]] = []
         if self._batches and not self._accounts.epochs and not self._accounts.before:
             self._accounts.before = self.samples
             self._accounts.whole_from = 1 + max(position.cursor.epoch for position in self._positions.values())
@@ -84,47 +91,72 @@ class Ledger:
         then nothing has changed.
         """
         batches = tuple(step)
-        moved: dict[int, StreamPosition] = {}
-        entries = []
+        moved: dict[int, Cursor] = {}
         for taken in batches:
             stream = taken.cursor.stream
-            position = moved.get(stream) or self._positions.get(stream)
-            if position is None or taken.cursor != position.cursor:
-                due = f"{position.cursor} is due" if position else "there is no such stream"
-                raise ValueError(f"{taken.cursor} was used where {due}")
-            moved[stream] = _moved(position, taken)
-            entries.append(self._accounts.entry(taken.cursor, taken.rows, taken.row_numbers, taken.bad))
-        self._positions.update(moved)
-        self._account(batches, entries, skipped)
+            due = moved.get(stream) or self._due.get(stream)
+            if taken.cursor != due:
+                raise ValueError(
+                    f"{taken.cursor} was used where {f'{due} is due' if due else 'there is no such stream'}"
+                )
+            self._accounts.check(taken.cursor, taken.rows, taken.row_numbers, taken.bad)
+            moved[stream] = taken.following
+        self._due.update(moved)
+        self._noted.append((batches, skipped))
+        if len(self._noted) >= BOOKED_AT_ONCE:
+            self._book()
+
+    def due(self, stream: int) -> Cursor:
+        """The cursor of the stream's next batch."""
+        return self._due[stream]
 
     @property
     def positions(self) -> Mapping[int, StreamPosition]:
         """Stream -> its position."""
+        self._book()
         return dict(self._positions)
 
     @property
     def samples(self) -> int:
         """Samples consumed over all streams since step 0, skipped ones among them."""
+        self._book()
         return sum(position.samples for position in self._positions.values())
 
     @property
     def accounts(self) -> Accounts:
         """What was consumed by epoch: the ledger's own, which moves on with it."""
+        self._book()
         return self._accounts
 
-    def _account(self, batches: Sequence[Taken], entries: Sequence[Entry], skipped: bool) -> None:
-        """Book what was checked: from here on nothing can fail."""
-        for entry in entries:
-            self._accounts.book(entry, skipped)
-        if skipped and batches:
-            self._accounts.skip(self._batches // len(batches) + 1, sum(taken.rows for taken in batches))
-        self._batches += len(batches)
-        if any(taken.following.epoch != taken.cursor.epoch for taken in batches):
-            self._close()
+    def _book(self) -> None:
+        """Make the books of what is noted. It was checked: nothing can fail."""
+        noted, self._noted = self._noted, []
+        if not noted:
+            return
+        for batches, skipped in noted:
+            for taken in batches:
+                self._positions[taken.cursor.stream] = _moved(self._positions[taken.cursor.stream], taken)
+            if skipped and batches:
+                step = self._batches // len(batches) + 1
+                self._accounts.skip(step, sum(taken.rows for taken in batches))
+            self._batches += len(batches)
+        for (epoch, skipped, _), alike in groupby(_each(noted), key=_kind):
+            self._accounts.book(epoch, [taken for taken, _ in alike], skipped)
+        self._close()
 
     def _close(self) -> None:
         if self._positions:
             self._accounts.close_below(min(position.cursor.epoch for position in self._positions.values()))
+
+
+def _each(noted: Iterable[tuple[tuple[Taken, ...], bool]]) -> Iterator[tuple[Taken, bool]]:
+    return ((taken, skipped) for batches, skipped in noted for taken in batches)
+
+
+def _kind(of: tuple[Taken, bool]) -> tuple[int, bool, bool]:
+    """Batches in a row that are alike in this are booked together."""
+    taken, skipped = of
+    return taken.cursor.epoch, skipped, taken.row_numbers is None
 
 
 def _moved(position: StreamPosition, taken: Taken) -> StreamPosition:

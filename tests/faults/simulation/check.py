@@ -115,7 +115,7 @@ class Check:
     def acked(self, acks: Iterable[Cursor], ledger: Ledger) -> None:
         """An ack is given for committed batches only."""
         for acked in acks:
-            done = ledger._positions[acked.stream].cursor
+            done = ledger.due(acked.stream)
             if acked > done:
                 raise Violation(f"batches before {acked} were acked; those before {done} are committed")
 
