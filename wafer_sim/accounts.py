@@ -77,6 +77,19 @@ class Batch(Protocol):
     def bad(self) -> tuple[BadSample, ...]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Batches of one epoch as they will be booked, checked. good: their readable rows, sorted; bad_rows: the others."""
+
+    epoch: int
+    batches: int
+    rows: int
+    skipped: bool
+    bad: tuple[BadRecord, ...]
+    good: Rows | None = None
+    bad_rows: Rows | None = None
+
+
 @dataclass(slots=True)
 class Accounts:
     """What was consumed of every epoch. One bitmap for each epoch that is not closed: two in a run's usual course.
@@ -117,46 +130,49 @@ class Accounts:
         account = self.epochs.get(epoch, EpochAccount())
         return self.rows - account.taken - account.bad - account.skipped
 
-    def check(self, cursor: Cursor, rows: int, numbers: Rows | None = None, bad: Sequence[BadSample] = ()) -> None:
-        """Raises ValueError for a batch with rows that its source has not."""
-        if not self.by_row or numbers is None:
-            return
-        if len(numbers) != rows or any(sample.place >= rows for sample in bad):
-            raise ValueError(f"{cursor} has {rows} samples, {len(numbers)} row numbers and {len(bad)} bad samples")
-        # As unsigned numbers those below zero are the largest.
-        largest = int(numbers.view(np.uint64).max()) if rows else -1
-        worst = max([largest, *(sample.row for sample in bad)])
-        if worst >= self.rows or any(sample.row < 0 for sample in bad):
-            row = next((int(n) for n in numbers if not 0 <= n < self.rows), worst)
-            raise ValueError(f"{cursor} has row {row}; there are {self.rows} rows")
+    def entry(self, epoch: int, batches: Sequence[Batch], skipped: bool = False) -> Entry:
+        """Batches of one epoch as they will be booked; all have row numbers, or none has. Nothing is booked yet.
 
-    def book(self, epoch: int, batches: Sequence[Batch], skipped: bool = False) -> None:
-        """These checked batches of one epoch are part of committed steps; all have row numbers, or none has.
-
-        skipped: of steps that were not trained on.
+        skipped: of steps that were not trained on. Raises ValueError for rows that the source has not.
         """
-        account = self.epochs.get(epoch)
-        if account is None:
-            account = self.epochs[epoch] = EpochAccount()
+        bad = tuple(_record(batch.cursor, sample) for batch in batches for sample in batch.bad)
         rows = sum(batch.rows for batch in batches)
-        bad = [_record(batch.cursor, sample) for batch in batches for sample in batch.bad]
-        account.samples += rows
-        account.batches += len(batches)
-        account.skipped_batches += len(batches) * skipped
-        fresh, fresh_bad = rows - len(bad), len(bad)
-        if self.by_row and batches[0].row_numbers is not None:
-            fresh = self._mark(epoch, np.concatenate([_good(batch) for batch in batches]))
-            fresh_bad = self._mark(epoch, np.array([record.row for record in bad], np.int64))
+        if not self.by_row or batches[0].row_numbers is None:
+            return Entry(epoch, len(batches), rows, skipped, bad)
+        for batch in batches:
+            self._require_fitting(batch)
+        good = self._ordered(epoch, np.concatenate([_good(batch) for batch in batches]))
+        return Entry(
+            epoch,
+            len(batches),
+            rows,
+            skipped,
+            bad,
+            good,
+            self._ordered(epoch, np.array([record.row for record in bad], np.int64)),
+        )
+
+    def book(self, entry: Entry) -> None:
+        """These batches are part of committed steps."""
+        account = self.epochs.get(entry.epoch)
+        if account is None:
+            account = self.epochs[entry.epoch] = EpochAccount()
+        account.samples += entry.rows
+        account.batches += entry.batches
+        account.skipped_batches += entry.batches * entry.skipped
+        fresh, fresh_bad = entry.rows - len(entry.bad), len(entry.bad)
+        if entry.good is not None and entry.bad_rows is not None:
+            fresh, fresh_bad = self._mark(entry.epoch, entry.good), self._mark(entry.epoch, entry.bad_rows)
         elif self.by_row:
-            account.unnumbered += rows
-        account.twice += rows - fresh - fresh_bad
-        if skipped:
+            account.unnumbered += entry.rows
+        account.twice += entry.rows - fresh - fresh_bad
+        if entry.skipped:
             account.skipped += fresh + fresh_bad
         else:
             account.taken += fresh
             account.bad += fresh_bad
-        self.bad_count += len(bad)
-        self.bad.extend(bad[: max(0, LISTED_BAD - len(self.bad))])
+        self.bad_count += len(entry.bad)
+        self.bad.extend(entry.bad[: max(0, LISTED_BAD - len(self.bad))])
 
     def skip(self, step: int, samples: int) -> None:
         """Step `step` of the input, the first being 1, was passed over."""
@@ -172,14 +188,26 @@ class Accounts:
         for done in [open_ for open_ in self.bitmaps if open_ < epoch]:
             del self.bitmaps[done]
 
-    def _mark(self, epoch: int, numbers: Rows) -> int:
+    def _require_fitting(self, batch: Batch) -> None:
+        numbers, bad = batch.row_numbers, batch.bad
+        if numbers is None or len(numbers) != batch.rows or any(sample.place >= batch.rows for sample in bad):
+            count = 0 if numbers is None else len(numbers)
+            raise ValueError(f"{batch.cursor} has {batch.rows} samples, {count} row numbers and {len(bad)} bad samples")
+
+    def _ordered(self, epoch: int, numbers: Rows) -> Rows:
+        ordered = np.sort(numbers)
+        if len(ordered) and not 0 <= ordered[0] <= ordered[-1] < self.rows:
+            row = ordered[-1 if ordered[0] >= 0 else 0]
+            raise ValueError(f"a batch of epoch {epoch} has row {row}; there are {self.rows} rows")
+        return ordered
+
+    def _mark(self, epoch: int, ordered: Rows) -> int:
         """Note that these rows came; how many of them had not come before. Of a closed epoch all had."""
-        if epoch < self.closed_below or not len(numbers):
+        if epoch < self.closed_below or not len(ordered):
             return 0
         bitmap = self.bitmaps.get(epoch)
         if bitmap is None:
             bitmap = self.bitmaps[epoch] = np.zeros((self.rows + 7) // 8, np.uint8)
-        ordered = np.sort(numbers)
         ordered = ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))]
         places = ordered >> 3
         first = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))

@@ -87,8 +87,8 @@ class Ledger:
     def commit(self, step: Iterable[Taken], skipped: bool = False) -> None:
         """The step that took these batches is committed. skipped: it was passed over, not trained on.
 
-        Raises ValueError for a batch that is not the next one of its stream or has rows that its source has not;
-        then nothing has changed.
+        Raises ValueError for a batch that is not the next one of its stream; then nothing has changed. Rows that the
+        source has not are found when books are made, at the latest before anybody sees them: ValueError then too.
         """
         batches = tuple(step)
         moved: dict[int, Cursor] = {}
@@ -99,7 +99,6 @@ class Ledger:
                 raise ValueError(
                     f"{taken.cursor} was used where {f'{due} is due' if due else 'there is no such stream'}"
                 )
-            self._accounts.check(taken.cursor, taken.rows, taken.row_numbers, taken.bad)
             moved[stream] = taken.following
         self._due.update(moved)
         self._noted.append((batches, skipped))
@@ -129,10 +128,15 @@ class Ledger:
         return self._accounts
 
     def _book(self) -> None:
-        """Make the books of what is noted. It was checked: nothing can fail."""
-        noted, self._noted = self._noted, []
+        """Make the books of what is noted, of all of it or, raising ValueError, of nothing."""
+        noted = self._noted
         if not noted:
             return
+        entries = [
+            self._accounts.entry(epoch, [taken for taken, _ in alike], skipped)
+            for (epoch, skipped, _), alike in groupby(_each(noted), key=_kind)
+        ]
+        self._noted = []
         for batches, skipped in noted:
             for taken in batches:
                 self._positions[taken.cursor.stream] = _moved(self._positions[taken.cursor.stream], taken)
@@ -140,8 +144,8 @@ class Ledger:
                 step = self._batches // len(batches) + 1
                 self._accounts.skip(step, sum(taken.rows for taken in batches))
             self._batches += len(batches)
-        for (epoch, skipped, _), alike in groupby(_each(noted), key=_kind):
-            self._accounts.book(epoch, [taken for taken, _ in alike], skipped)
+        for entry in entries:
+            self._accounts.book(entry)
         self._close()
 
     def _close(self) -> None:

@@ -10,6 +10,7 @@ only where it was given none although nobody told it to leave, or where another 
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import signal
 import sys
@@ -175,6 +176,8 @@ class WaferProcess:
             self._run.stop()
         self._server.add_generic_rpc_handlers((self._run.ingest.handler(),))
         self._server.start()
+        gc.collect()
+        gc.freeze()  # what is here now stays; looking through all of torch again costs a step or two, each time
         self._run.live()
 
     def _spec(self, orders: Orders) -> run_pb2.RunSpec:
