@@ -48,6 +48,7 @@ class Session:
         self._coordinator = coordinator_pb2_grpc.CoordinatorStub(self._channel)
         self._jobs: list[str] = []
         self._over = threading.Event()
+        self._staying = threading.Thread(target=self._stay_chief, name="chief", daemon=True)
 
     def __enter__(self) -> Session:
         try:
@@ -62,6 +63,8 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        if self._staying.is_alive():
+            self._staying.join(CHIEF_BEAT_SECONDS)  # what it asks now must not come after the resignation
         for job in self._jobs:
             self._resign(job)
         self._channel.close()
@@ -83,7 +86,7 @@ class Session:
             self._over.wait(PAUSE_SECONDS)
         self._jobs.append(job)
         if len(self._jobs) == 1:
-            threading.Thread(target=self._stay_chief, name="chief", daemon=True).start()
+            self._staying.start()
 
     def compile(self, program: str) -> run_pb2.CompileReply:
         """Send a program's JSON; the service checks it again and keeps it."""

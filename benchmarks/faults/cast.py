@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.faults.marked import environment, marked, words_of
+from benchmarks.faults.marked import marked, port_said, start, words_of
 from benchmarks.faults.strikes import CHIEF, COORDINATOR, FROZEN, WAFER, WORKER, Strike
 from benchmarks.service import PROJECT
 
@@ -137,11 +137,8 @@ class Cast:
         for _ in range(SERVE_TRIES):
             command = [sys.executable, "-m", "wafer_sim.cli", "serve", "--port", str(self._port), "--state-dir", state]
             process = self._start("serve", command, stdout=subprocess.PIPE)
-            assert process.stdout is not None
-            with process.stdout as out:
-                line = out.readline().decode()
-            if line:
-                self._port = int(line.split()[3].rstrip(",").rpartition(":")[2])
+            if port := port_said(process):
+                self._port = port
                 return process
             process.wait()
         raise Stuck(f"wafer_sim serve did not start on port {self._port}")
@@ -149,13 +146,4 @@ class Cast:
     def _start(
         self, name: str, command: Sequence[str], *, cwd: Path | None = None, stdout: int | None = None
     ) -> subprocess.Popen[bytes]:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=environment(self._mark),
-                stdin=subprocess.DEVNULL,
-                stdout=log if stdout is None else stdout,
-                stderr=log,
-                start_new_session=True,
-            )
+        return start(self._mark, self.folder / f"{name}.log", command, cwd=cwd, stdout=stdout)

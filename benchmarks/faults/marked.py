@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,33 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - it is looked at, nothing is put
 def environment(mark: str) -> dict[str, str]:
     """This process's environment with the mark."""
     return os.environ | {VARIABLE: mark}
+
+
+def start(
+    mark: str, log: Path, command: Sequence[str], *, cwd: Path | None = None, stdout: int | None = None
+) -> subprocess.Popen[bytes]:
+    """A process with the mark and a session of its own, which reads nothing and writes to the end of `log`.
+
+    stdout: where its standard output goes instead, as subprocess has it.
+    """
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment(mark),
+            stdin=subprocess.DEVNULL,
+            stdout=file if stdout is None else stdout,
+            stderr=file,
+            start_new_session=True,
+        )
+
+
+def port_said(process: subprocess.Popen[bytes]) -> int | None:
+    """The port in the first line of `wafer_sim serve`, started with a pipe for stdout; None where it said nothing."""
+    assert process.stdout is not None
+    with process.stdout as out:
+        line = out.readline().decode()
+    return int(line.split()[3].rstrip(",").rpartition(":")[2]) if line else None
 
 
 def marked(mark: str) -> list[psutil.Process]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.faults.marked import environment, kill_marked, marked, words_of
+from benchmarks.faults.marked import kill_marked, marked, port_said, start, words_of
 from tests.e2e import project
 from tests.e2e.harness import BIN, Finished
 from wafer_sim.service.screen import ask
@@ -141,25 +141,15 @@ class Stage:
         state = str(self.folder / "state")
         command = [str(BIN / "wafer_sim"), "serve", "--port", str(self.port), "--state-dir", state]
         process = self._start("serve", command, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        with process.stdout as out:
-            line = out.readline().decode()
-        assert "coordinator at" in line, self.said()
-        self.port = int(line.split()[3].rstrip(",").rpartition(":")[2])
+        port = port_said(process)
+        assert port, self.said()
+        self.port = port
         return process
 
     def _start(
         self, name: str, command: list[str], *, cwd: Path | None = None, stdout: int | None = None
     ) -> subprocess.Popen[bytes]:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            return subprocess.Popen(
-                command,
-                cwd=cwd,
-                env=environment(self.mark),
-                stdin=subprocess.DEVNULL,
-                stdout=log if stdout is None else stdout,
-                stderr=log,
-            )
+        return start(self.mark, self.folder / f"{name}.log", command, cwd=cwd, stdout=stdout)
 
 
 def ledger(model_dir: Path) -> Finished:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from wire.errors import Exhausted
@@ -22,13 +22,12 @@ class _Chief:
 class Chiefs:
     """First come, first served, per job, until the chief resigns or is gone.
 
-    most: the jobs that may have a chief at a time. patience: for how long one that has submitted nothing stays chief
-    without a word; back: the same for one whose run lives and which does not follow it. Seconds.
+    most: the jobs that may have a chief at a time. patience: for how many seconds one that follows no run stays chief
+    without a word; it asks to be elected again every few seconds.
     """
 
     most: int
     patience: float
-    back: float
     _by_job: dict[str, _Chief] = field(default_factory=dict)
 
     def of(self, job: str) -> str | None:
@@ -44,21 +43,21 @@ class Chiefs:
         """job -> chief, as an earlier coordinator knew them; each has to be heard of again."""
         self._by_job = {job: _Chief(candidate, now) for job, candidate in chiefs.items()}
 
-    def elect(self, job: str, candidate: str, now: float, busy: Set[str]) -> str:
-        """The chief of a job after this candidate asked. busy: sessions with a run that lives. Raises Exhausted."""
+    def elect(self, job: str, candidate: str, now: float) -> str:
+        """The chief of a job after this candidate asked. Raises Exhausted."""
         chief = self._by_job.get(job)
         if chief is None and len(self._by_job) >= self.most:
             raise Exhausted(f"{self.most} jobs have a chief; that is the most this coordinator takes")
-        if chief is None or self._gone(chief, now, busy):
+        if chief is None or self._gone(chief, now):
             chief = self._by_job[job] = _Chief(candidate, now)
         elif chief.candidate == candidate:
             chief.heard = now
         return chief.candidate
 
-    def holds(self, job: str, session: str, now: float, busy: Set[str]) -> bool:
+    def holds(self, job: str, session: str, now: float) -> bool:
         """Whether a session is chief of a job and not gone."""
         chief = self._by_job.get(job)
-        return chief is not None and chief.candidate == session and not self._gone(chief, now, busy)
+        return chief is not None and chief.candidate == session and not self._gone(chief, now)
 
     def heard(self, session: str, now: float) -> None:
         """A session said something."""
@@ -89,7 +88,6 @@ class Chiefs:
     def _led_by(self, session: str) -> Iterator[_Chief]:
         return (chief for chief in self._by_job.values() if chief.candidate == session)
 
-    def _gone(self, chief: _Chief, now: float, busy: Set[str]) -> bool:
+    def _gone(self, chief: _Chief, now: float) -> bool:
         # One that was killed resigns nowhere, and its Follow call may never have begun.
-        patience = self.back if chief.candidate in busy else self.patience
-        return chief.lost or (not chief.follows and now - chief.heard > patience)
+        return chief.lost or (not chief.follows and now - chief.heard > self.patience)

@@ -29,7 +29,7 @@ class Coordinator:
         self._desk = Desk(self.limits, term)
         self.state = self._desk.state
         self._crew = Crew(self._desk)
-        self._chiefs = Chiefs(self.limits.chiefs, self.limits.chief_seconds, self.limits.chief_back_seconds)
+        self._chiefs = Chiefs(self.limits.chiefs, self.limits.chief_seconds)
         self._runs = Runs(self._desk, self._crew, self._chiefs)
         self._handlers: dict[type[ev.Event], Callable[[Any], None]] = {
             ev.WorkerRegistered: self._register,
@@ -137,8 +137,7 @@ class Coordinator:
 
     def _elect(self, event: ev.ElectAsked) -> None:
         before = self._chiefs.of(event.job)
-        busy = self.state.live_sessions().keys()
-        chief = self._chiefs.elect(event.job, event.candidate, event.now, busy)
+        chief = self._chiefs.elect(event.job, event.candidate, event.now)
         if chief != before:
             self._desk.record(records.elected(event.job, chief))
         self._desk.out.append(do.Elected(chief))

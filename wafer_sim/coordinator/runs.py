@@ -50,7 +50,7 @@ class Runs:
             raise problems.another_spec(run, fields)
         old, new = run.spec.session, event.spec.session
         if old != new:
-            if self._chiefs.holds(run.spec.model_dir, old, event.now, self._state.live_sessions().keys()):
+            if self._chiefs.holds(run.spec.model_dir, old, event.now):
                 raise problems.another_chief(run)
             run.former = (run.former | {old}) - {new}
             run.spec = adoption.with_session(run.spec, new)

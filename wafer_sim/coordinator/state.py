@@ -21,8 +21,7 @@ class Limits:
     shutdown_seconds: the same when the coordinator ends; grace_seconds: from SIGTERM to SIGKILL.
     deaths: of wafer processes of a run, without anything gained in between, before the run fails.
     late_seconds: for how long a late worker has to send heartbeats steadily before it counts as any other.
-    chief_seconds: for how long a chief that has submitted nothing stays chief; chief_back_seconds: the same for one
-    whose run lives and which does not follow it.
+    chief_seconds: for how long a chief that follows no run stays chief without a word.
     events_kept: of each kind of event that does not last, per run.
     """
 
@@ -37,7 +36,6 @@ class Limits:
     deaths: int = 5
     late_seconds: float = 5.0
     chief_seconds: float = 6.0
-    chief_back_seconds: float = 6.0
     workers: int = 1200
     queued: int = 100
     chiefs: int = 1000

@@ -42,9 +42,7 @@ class World:
         self.duplicating = False
         self.trace: list[str] | None = [] if traced else None
         # A schedule may kill more wafer processes in a row than a run survives.
-        self.limits = Limits(
-            deaths=99, chief_back_seconds=5.0, chief_seconds=5.0, attach_seconds=20.0, late_seconds=2.0
-        )
+        self.limits = Limits(deaths=99, chief_seconds=5.0, attach_seconds=20.0, late_seconds=2.0)
         self.expected = reference(
             schedule.streams, schedule.replicas, schedule.steps, schedule.epoch_steps, schedule.skip
         )
