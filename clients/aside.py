@@ -15,7 +15,12 @@ class Aside:
         self._seconds = self._stall = 0.0
 
     def hear(self, seconds: float, stall: float) -> bool:
-        """Totals of the run so far, in seconds; whether `aside` has changed."""
+        """Totals of the run so far, in seconds; whether `aside` has changed.
+
+        They begin anew where another wafer process goes on with the run.
+        """
+        if seconds < self._seconds:
+            self._seconds = self._stall = 0.0
         spent, waited = seconds - self._seconds, stall - self._stall
         if spent <= 0 or self._settled:
             return False

@@ -68,7 +68,6 @@ class WaferProcess:
         listen: str = "localhost",
         security: Security | None = None,
     ) -> None:
-        self._run_id = run_id
         self._executables = executables
         self._coordinator = coordinator
         known = security or Security.from_environment()
@@ -168,7 +167,7 @@ class WaferProcess:
         from wafer_sim.run.life import Run
 
         self._require_wanted()
-        self._run = Run(self._run_id, spec, self._executables, self._board)
+        self._run = Run(spec, self._executables, self._board)
         # Orders that came while there was no run yet; those that come from here on find it.
         if self._verdict is not None:
             self._run.fail(self._verdict)

@@ -27,8 +27,12 @@ def heard(*readings: tuple[float, float]) -> list[bool]:
         ([(1, 0.0), (2, 0.05)], [True, True]),
         ([(1, 0.0), (2, 0.5), (3, 0.5)], [True, False, False]),
         ([(1, 0.0), (1, 0.0)], [True, True]),
+        ([(60, 0.0), (1, 0.0), (2, 0.9)], [True, True, False]),
     ],
 )
 def test_workers_step_aside_while_the_input_keeps_up(readings: list[tuple[float, float]], places: list[bool]) -> None:
-    """Aside from the first interval without a stall on; back for good when one has a stall; no time, no change."""
+    """Aside from the first interval without a stall on; back for good when one has a stall; no time, no change.
+
+    A wafer process that was started again counts from zero.
+    """
     assert heard(*readings) == places

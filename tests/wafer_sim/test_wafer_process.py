@@ -66,7 +66,7 @@ class FakeRun:
     go_on = threading.Event()
     refuses: Fault | None = None
 
-    def __init__(self, run_id: str, spec: run_pb2.RunSpec, executables: Path, board: Any) -> None:
+    def __init__(self, spec: run_pb2.RunSpec, executables: Path, board: Any) -> None:
         FakeRun.programming.set()
         assert FakeRun.go_on.wait(20)
         if FakeRun.refuses is not None:

@@ -37,7 +37,7 @@ DEFAULT_INPUT_TIMEOUT = 300.0
 class Run:
     """One run. `live` returns when it has ended; `stop` and `fail` may be called from any thread."""
 
-    def __init__(self, run_id: str, spec: run_pb2.RunSpec, executables: Path, board: Board) -> None:
+    def __init__(self, spec: run_pb2.RunSpec, executables: Path, board: Board) -> None:
         begun = time.perf_counter()
         self._board = board
         self._fault: Fault | None = None
@@ -49,7 +49,7 @@ class Run:
         self._executor = _executor(program, spec, checkpoint)
         timeout = spec.input_timeout or DEFAULT_INPUT_TIMEOUT
         self.feed = Feed(spec.data, [t.dtype for t in program.inputs], _ledger(spec, checkpoint), timeout, board)
-        self.ingest = IngestServicer(run_id, self.feed.ports)
+        self.ingest = IngestServicer(board.run_id, self.feed.ports)
         self._work: Training | Evaluation
         if spec.mode == run_pb2.MODE_TRAIN:
             self._work = Training(spec, self._executor, self.feed, board, checkpoint)

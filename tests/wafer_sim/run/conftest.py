@@ -114,7 +114,7 @@ class Bench:
         self._runs += 1
         run_id = changes.pop("run_id", f"r{self._runs}")
         self.board, self._said = Board(run_pb2.Attached(run_id=run_id)), []
-        return Run(run_id, self.spec(**changes), self.store, self.board)
+        return Run(self.spec(**changes), self.store, self.board)
 
     def live(
         self,
