@@ -1,8 +1,6 @@
 """The processors of this machine, divided: some are left to the input, the others compute.
 
-A replica that computes and an input that feeds it disturb each other less when the input stays on processors of its
-own. Only the input is bound; what computes may use any processor, so a machine that is busy with other programs
-slows nothing more than it must.
+A replica that computes and an input that feeds it disturb each other less when each stays on processors of its own.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ _TASKS = "/proc/{}/task"
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Processor numbers. input: where the input stays while replicas compute. compute: the others.
+    """Processor numbers. input: where the input stays while replicas compute; compute: where these are.
 
     Where there is only one processor it is both.
     """
@@ -49,10 +47,12 @@ class Cores:
 
 @contextmanager
 def input_aside(cores: Cores) -> Iterator[None]:
-    """For a process that computes in the calling thread, and in threads that this one starts: the other threads that
-    it has, and those that they start, stay on the input's cores meanwhile.
+    """For a process that computes in the calling thread, and in threads that this one starts: these stay on their
+    cores meanwhile, and the other threads that it has, and those that they start, on the input's.
     """
-    bind(set(tasks_of(os.getpid())) - {threading.get_native_id()}, cores.input)
+    me = threading.get_native_id()
+    bind(set(tasks_of(os.getpid())) - {me}, cores.input)
+    bind([me], cores.compute)
     try:
         yield
     finally:

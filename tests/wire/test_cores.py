@@ -27,7 +27,7 @@ def test_every_processor_has_a_use(available: set[int]) -> None:
 
 @linux
 def test_the_input_stays_aside_while_this_thread_computes() -> None:
-    """Other threads, and threads that they start, are on the input's cores meanwhile, and free again afterwards."""
+    """Other threads, and threads that they start, are on the input's cores meanwhile; all are free again afterwards."""
     cores = Cores.here()
     go, seen = threading.Barrier(2), []
 
@@ -48,10 +48,11 @@ def test_the_input_stays_aside_while_this_thread_computes() -> None:
     with input_aside(cores):
         go.wait()
         go.wait()
-        assert os.sched_getaffinity(0) == cores.all
+        assert os.sched_getaffinity(0) == cores.compute
     go.wait()
     thread.join()
     assert seen == [cores.input, cores.all]
+    assert os.sched_getaffinity(0) == cores.all
 
 
 @linux
