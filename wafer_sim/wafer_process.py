@@ -114,9 +114,8 @@ class WaferProcess:
             self._run.stop()
 
     def _told(self, spec: run_pb2.RunSpec) -> None:
-        apart = input_aside(Cores.here()) if spec.fabric == run_pb2.FABRIC_COMPUTE else nullcontext()
         try:
-            with apart, self._alone(spec):
+            with self._alone(spec):
                 self._live(spec)
         except Stopped as stopped:
             self._last_word(stopped)
@@ -177,7 +176,9 @@ class WaferProcess:
         self._server.start()
         gc.collect()
         gc.freeze()  # what is here now stays; looking through all of torch again costs a step or two, each time
-        self._run.live()
+        # Only now, when the ingest has its threads: one that this thread starts from here on computes.
+        with input_aside(Cores.here()) if spec.fabric == run_pb2.FABRIC_COMPUTE else nullcontext():
+            self._run.live()
 
     def _spec(self, orders: Orders) -> run_pb2.RunSpec:
         self._await(orders)

@@ -51,7 +51,10 @@ def input_aside(cores: Cores) -> Iterator[None]:
     cores meanwhile, and the other threads that it has, and those that they start, on the input's.
     """
     me = threading.get_native_id()
-    bind(set(tasks_of(os.getpid())) - {me}, cores.input)
+    bound = {me}
+    while others := set(tasks_of(os.getpid())) - bound:  # one that is not bound yet may have started another
+        bind(others, cores.input)
+        bound |= others
     bind([me], cores.compute)
     try:
         yield

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 import pytest
@@ -21,11 +21,14 @@ from wafer_sim.run import life
 from wafer_sim.run.board import Board
 from wafer_sim.wafer_process import StillHeld, WaferProcess
 from wire.channel import Security, serve
+from wire.cores import Cores, tasks_of
 from wire.errors import Fault, InvalidInput, NotFound, Refused, Stopped, Unreachable
 from wire.status import abort, problem_of
 from wire.v1 import run_pb2, run_pb2_grpc
 
 START = run_pb2.WaferOrder(start=run_pb2.RunSpec(max_steps=1))
+
+linux = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this operating system binds no threads")
 
 
 class Coordinator(run_pb2_grpc.WaferServicer):
@@ -59,12 +62,17 @@ class Coordinator(run_pb2_grpc.WaferServicer):
         return [event.run.WhichOneof("event") for event in self.said[1:]]
 
 
+def _tasks() -> list[int]:
+    return tasks_of(os.getpid()) if hasattr(os, "sched_getaffinity") else []
+
+
 class FakeRun:
     """A run that lives until it is told how to end; the test may hold its programming."""
 
     programming = threading.Event()
     go_on = threading.Event()
     refuses: Fault | None = None
+    bound: ClassVar[dict[int, set[int]]] = {}
 
     def __init__(self, spec: run_pb2.RunSpec, executables: Path, board: Any) -> None:
         FakeRun.programming.set()
@@ -80,6 +88,9 @@ class FakeRun:
         return grpc.method_handlers_generic_handler("wire.v1.Ingest", {})
 
     def live(self) -> None:
+        for task in _tasks():
+            with contextlib.suppress(ProcessLookupError):
+                self.bound[task] = os.sched_getaffinity(task)
         assert self.ended.wait(20)
         if self.fault is not None:
             raise self.fault
@@ -99,6 +110,7 @@ def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeRun, "programming", threading.Event())
     monkeypatch.setattr(FakeRun, "go_on", threading.Event())
     monkeypatch.setattr(FakeRun, "refuses", None)
+    monkeypatch.setattr(FakeRun, "bound", {})
 
 
 @pytest.fixture
@@ -131,6 +143,21 @@ class Life(threading.Thread):
         self.join(20)
         assert not self.is_alive()
         return self.result
+
+
+@linux
+def test_the_ingest_stays_off_the_cores_that_compute(served: tuple[Coordinator, grpc.Server, str]) -> None:
+    """While a run computes, its thread has those cores and every other thread, those of gRPC too, the input's."""
+    coordinator, _, address = served
+    FakeRun.go_on.set()
+    computes = run_pb2.WaferOrder(start=run_pb2.RunSpec(max_steps=1, fabric=run_pb2.FABRIC_COMPUTE))
+    coordinator.orders = lambda: iter((computes, run_pb2.WaferOrder(stop=True)))
+    cores, life = Cores.here(), Life(address)
+    assert life.ended() == 0
+    others = [bound for task, bound in FakeRun.bound.items() if task != life.native_id]
+    assert FakeRun.bound[life.native_id] == cores.compute
+    assert others == [cores.input] * len(others)
+    assert os.sched_getaffinity(0) == cores.all
 
 
 def test_an_order_to_stop_ends_the_run_with_its_last_word(served: tuple[Coordinator, grpc.Server, str]) -> None:

@@ -56,6 +56,26 @@ def test_the_input_stays_aside_while_this_thread_computes() -> None:
 
 
 @linux
+def test_a_thread_that_starts_meanwhile_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that another thread starts while they are being bound is bound too, although it was not in the first list."""
+    end, late = threading.Event(), threading.Thread(target=lambda: end.wait(20))
+
+    def listed_too_early(process: int) -> list[int]:
+        found = tasks_of(process)
+        if not late.is_alive():
+            late.start()
+        return found
+
+    monkeypatch.setattr("wire.cores.tasks_of", listed_too_early)
+    cores = Cores.here()
+    with input_aside(cores):
+        assert late.native_id is not None
+        assert os.sched_getaffinity(late.native_id) == cores.input
+    end.set()
+    late.join()
+
+
+@linux
 def test_threads_of_children_belong_to_a_process() -> None:
     """A process's tasks are its own threads and those of the processes that it started."""
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:

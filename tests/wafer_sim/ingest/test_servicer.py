@@ -346,10 +346,10 @@ def test_every_byte_that_was_sent_comes_back_as_credit() -> None:
     push = port.enter(1, "w")
     first = push.grants.get(0)
     pipeline = Batches(Cursor(0), 10_000)
-    granted = 0
+    granted, lump = 0, WINDOW_BATCHES // 4
     for _ in range(8):
-        push.arrive([pipeline.get() for _ in range(8)], 1007)
-        for _ in range(8):
+        push.arrive([pipeline.get() for _ in range(lump)], 1007)
+        for _ in range(lump):
             port.take(1)
         granted += push.grants.get(0).bytes
     assert first.bytes > 0
