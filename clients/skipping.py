@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,6 +28,10 @@ class Range:
     first: int
     last: int
     unit: Unit = "steps"
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        return self.first, self.last
 
     def __str__(self) -> str:
         numbers = f"{self.first:,}" if self.first == self.last else f"{self.first:,} to {self.last:,}"
@@ -61,12 +64,13 @@ def _range(value: Any) -> Range:
 
 
 def skips_of(config: RunConfig, batch_size: int) -> list[run_pb2.Skip]:
-    """RunSpec.skip: steps of the input, in order, without overlap; what they are is logged.
+    """RunSpec.skip: steps of the input, in order; what they are is logged.
 
-    batch_size: samples of a whole step. Samples are passed over by the whole steps that hold them.
+    batch_size: samples of a whole step. Samples are passed over by the whole steps that hold them, which other ranges
+    may hold too.
     """
-    steps = [_whole_steps(each, batch_size) for each in config.skip]
-    return [run_pb2.Skip(first=each.first, last=each.last) for each in _joined(steps)]
+    steps = sorted(_whole_steps(each, batch_size).bounds for each in config.skip)
+    return [run_pb2.Skip(first=first, last=last) for first, last in steps]
 
 
 def _whole_steps(given: Range, batch_size: int) -> Range:
@@ -78,16 +82,6 @@ def _whole_steps(given: Range, batch_size: int) -> Range:
     beyond = "" if whole == given else f": they hold {whole}, which is what whole steps of {batch_size:,} take"
     log.info("Passing over %s of the input, that is %s%s", given, steps, beyond)
     return steps
-
-
-def _joined(ranges: Iterable[Range]) -> list[Range]:
-    joined: list[Range] = []
-    for each in sorted(ranges, key=lambda r: r.first):
-        if joined and each.first <= joined[-1].last:
-            joined[-1] = Range(joined[-1].first, max(joined[-1].last, each.last))
-        else:
-            joined.append(each)
-    return joined
 
 
 def bad_samples_of(config: RunConfig) -> run_pb2.BadSamples | None:
