@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -137,9 +137,9 @@ class Ledger:
             for (epoch, skipped, _), alike in groupby(_each(noted), key=_kind)
         ]
         self._noted = []
+        for stream, taken_of_it in _by_stream(noted).items():
+            self._positions[stream] = _moved(self._positions[stream], taken_of_it)
         for batches, skipped in noted:
-            for taken in batches:
-                self._positions[taken.cursor.stream] = _moved(self._positions[taken.cursor.stream], taken)
             if skipped and batches:
                 step = self._batches // len(batches) + 1
                 self._accounts.skip(step, sum(taken.rows for taken in batches))
@@ -163,15 +163,24 @@ def _kind(of: tuple[Taken, bool]) -> tuple[int, bool, bool]:
     return taken.cursor.epoch, skipped, taken.row_numbers is None
 
 
-def _moved(position: StreamPosition, taken: Taken) -> StreamPosition:
-    """Where the stream is once this batch was taken."""
-    following, same_epoch = taken.following, taken.following.epoch == taken.cursor.epoch
-    state = position.loader_state if same_epoch else None
-    return StreamPosition(
-        following,
-        position.samples + taken.rows,
-        position.batches + 1,
-        history_after(position.digest, taken.cursor, taken.digest),
-        history_after(position.history, taken.cursor, taken.digest) if same_epoch else BEGINNING,
-        LoaderState(following, taken.loader_state) if taken.loader_state else state,
-    )
+def _by_stream(noted: Iterable[tuple[tuple[Taken, ...], bool]]) -> dict[int, list[Taken]]:
+    streams: dict[int, list[Taken]] = {}
+    for batches, _ in noted:
+        for taken in batches:
+            streams.setdefault(taken.cursor.stream, []).append(taken)
+    return streams
+
+
+def _moved(position: StreamPosition, batches: Sequence[Taken]) -> StreamPosition:
+    """Where the stream is once these batches of it were taken, one at least."""
+    digest, history, state = position.digest, position.history, position.loader_state
+    for taken in batches:
+        same_epoch = taken.following.epoch == taken.cursor.epoch
+        digest = history_after(digest, taken.cursor, taken.digest)
+        history = history_after(history, taken.cursor, taken.digest) if same_epoch else BEGINNING
+        if taken.loader_state:
+            state = LoaderState(taken.following, taken.loader_state)
+        elif not same_epoch:
+            state = None
+    samples = position.samples + sum(taken.rows for taken in batches)
+    return StreamPosition(batches[-1].following, samples, position.batches + len(batches), digest, history, state)
