@@ -75,6 +75,8 @@ def _shared(free: Sequence[int], sharers: Sequence[str], current: Mapping[int, s
 
 
 def _kept_by_late(free: Sequence[int], others: int, late: Sequence[Host], current: Mapping[int, str]) -> dict[int, str]:
+    if not late:
+        return {}
     share = -(-len(free) // (others + len(late)))
     held = _held(free, (host.worker_id for host in late), current)
     mine = {host.worker_id: [s for s in held[host.worker_id] if s not in host.late][:share] for host in late}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from wafer_sim.coordinator import events as ev
 from wafer_sim.coordinator import hosting, problems
 from wafer_sim.coordinator import instructions as do
@@ -50,8 +52,8 @@ class Crew:
         worker.late = former.late
         run = self._state.hosted_run
         if run is not None:
-            taken = {stream: Holding(worker.worker_id, self._desk.number(), now) for stream, _ in former.streams}
-            run.hosts |= taken
+            run.hosts |= {stream: Holding(worker.worker_id, self._desk.number(), now) for stream, _ in former.streams}
+            self._hand_out(run, {worker.worker_id})
         self._forget(former, "it registered again")
 
     def beat(self, event: ev.WorkerBeat) -> None:
@@ -122,33 +124,35 @@ class Crew:
         if run is None:
             return
         wanted = hosting.wanted_hosts(run, self._state.workers.values())
-        run.hosts = {stream: self._held(run, stream, worker_id, now) for stream, worker_id in wanted.items()}
-        self._hand_out(run)
+        moved, lost = hosting.changes(run.hosts, wanted)
+        concerned = {run.hosts[stream].worker_id for stream in (*moved, *lost) if stream in run.hosts}
+        for stream in lost:
+            del run.hosts[stream]
+        for stream in moved:
+            run.hosts[stream] = Holding(wanted[stream], self._desk.number(), now)
+        self._hand_out(run, concerned | {wanted[stream] for stream in moved})
         waiting = hosting.waiting_text(run)
         if waiting != run.waiting:
             run.waiting = waiting
             self._desk.publish(run, run_pb2.RunEvent(phase=waiting or run.phase))
             self._desk.note(f"run {run.run_id}: {waiting or 'every stream has a host'}")
 
-    def _held(self, run: RunState, stream: int, worker_id: str, now: float) -> Holding:
-        held = run.hosts.get(stream)
-        stays = held is not None and held.worker_id == worker_id
-        return held if held is not None and stays else Holding(worker_id, self._desk.number(), now)
-
     def unhost(self, run: RunState) -> None:
         """Nobody hosts anything of this run any more."""
         run.hosts, run.waiting = {}, ""
-        self._hand_out(run)
+        self._hand_out(run, self._state.workers.keys())
 
     def forgive(self) -> None:
         """The streams of another run are others: nobody is late with them."""
         for worker in self._state.workers.values():
             worker.late = frozenset()
 
-    def _hand_out(self, run: RunState) -> None:
-        streams = hosting.by_worker(run.hosts)
-        for worker in self._state.workers.values():
-            worker.streams = streams.get(worker.worker_id, ())
+    def _hand_out(self, run: RunState, to: Collection[str]) -> None:
+        """These workers, as far as they are there, have what they host of the run."""
+        streams = hosting.by_worker(run.hosts, to)
+        for worker_id in to:
+            if (worker := self._state.workers.get(worker_id)) is not None:
+                worker.streams = streams.get(worker_id, ())
 
     def tell(self) -> None:
         """Every worker whose work is not what it was told last is told."""

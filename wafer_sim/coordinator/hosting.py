@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from wafer_sim.coordinator.assignment import Host, assign, eligible
 from wafer_sim.coordinator.state import Holding, Limits, RunState, WorkerState
@@ -16,12 +16,19 @@ def wanted_hosts(run: RunState, workers: Iterable[WorkerState]) -> dict[int, str
     return assign(run.spec.data.streams, hosts, {stream: held.worker_id for stream, held in run.hosts.items()})
 
 
-def by_worker(hosts: dict[int, Holding]) -> dict[str, tuple[tuple[int, int], ...]]:
-    """worker_id -> (stream, lease) of what it hosts, in order."""
+def changes(hosts: Mapping[int, Holding], wanted: Mapping[int, str]) -> tuple[list[int], list[int]]:
+    """The streams that get another host, or one at all, and those that have none any more."""
+    moved = [stream for stream, to in wanted.items() if stream not in hosts or hosts[stream].worker_id != to]
+    return moved, [stream for stream in hosts if stream not in wanted]
+
+
+def by_worker(hosts: Mapping[int, Holding], workers: Collection[str]) -> dict[str, tuple[tuple[int, int], ...]]:
+    """worker_id -> (stream, lease) of what it hosts, in order, of those of these workers that host something."""
     streams: dict[str, list[tuple[int, int]]] = {}
-    for stream in sorted(hosts):
-        streams.setdefault(hosts[stream].worker_id, []).append((stream, hosts[stream].lease))
-    return {worker_id: tuple(mine) for worker_id, mine in streams.items()}
+    for stream, held in hosts.items():
+        if held.worker_id in workers:
+            streams.setdefault(held.worker_id, []).append((stream, held.lease))
+    return {worker_id: tuple(sorted(mine)) for worker_id, mine in streams.items()}
 
 
 def waiting_text(run: RunState) -> str:
