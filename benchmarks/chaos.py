@@ -26,7 +26,7 @@ from benchmarks.measure import Figure, Result, publish
 
 KILLS, SEED, WORKERS = 50, 1, 3
 PROBE_STEPS = 1500
-STEPS_A_KILL_SECONDS = 5.0
+STEPS_A_KILL_SECONDS = 3.0
 """How long the run is to go on for each strike, at the rate of the undisturbed run."""
 CHECKPOINT_STEPS = 50
 LEAST_STEPS = 3000

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from wafer_sim.bitmap import Bitmap, mark, unmarked
 from wire.codec import BadSample
 from wire.cursor import Cursor
 
@@ -19,11 +20,8 @@ LARGEST_ROWS = 2**28
 """A source of more rows is not accounted by row: its bitmaps would take more than 32 MiB each."""
 LISTED_BAD = 1_000
 _LONGEST_TEXT = 1_000
-_BITS = (1 << np.arange(8)).astype(np.uint8)
-_ONES = np.array([byte.bit_count() for byte in range(256)])
 
 Rows = npt.NDArray[np.int64]
-Bitmap = npt.NDArray[np.uint8]
 
 
 @dataclass(slots=True)
@@ -79,7 +77,7 @@ class Batch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Batches of one epoch as they will be booked, checked. good: their readable rows, sorted; bad_rows: the others."""
+    """Batches of one epoch as they will be booked, checked. good: their readable rows; bad_rows: the others."""
 
     epoch: int
     batches: int
@@ -141,7 +139,7 @@ class Accounts:
             return Entry(epoch, len(batches), rows, skipped, bad)
         for batch in batches:
             self._require_fitting(batch)
-        good = self._ordered(epoch, np.concatenate([_good(batch) for batch in batches]))
+        good = self._known(epoch, np.concatenate([_good(batch) for batch in batches]))
         return Entry(
             epoch,
             len(batches),
@@ -149,7 +147,7 @@ class Accounts:
             skipped,
             bad,
             good,
-            self._ordered(epoch, np.array([record.row for record in bad], np.int64)),
+            self._known(epoch, np.array([record.row for record in bad], np.int64)),
         )
 
     def book(self, entry: Entry) -> None:
@@ -194,27 +192,22 @@ class Accounts:
             count = 0 if numbers is None else len(numbers)
             raise ValueError(f"{batch.cursor} has {batch.rows} samples, {count} row numbers and {len(bad)} bad samples")
 
-    def _ordered(self, epoch: int, numbers: Rows) -> Rows:
-        ordered = np.sort(numbers)
-        if len(ordered) and not 0 <= ordered[0] <= ordered[-1] < self.rows:
-            row = ordered[-1 if ordered[0] >= 0 else 0]
-            raise ValueError(f"a batch of epoch {epoch} has row {row}; there are {self.rows} rows")
-        return ordered
+    def _known(self, epoch: int, numbers: Rows) -> Rows:
+        if len(numbers):
+            least, most = int(numbers.min()), int(numbers.max())
+            if least < 0 or most >= self.rows:
+                row = most if least >= 0 else least
+                raise ValueError(f"a batch of epoch {epoch} has row {row}; there are {self.rows} rows")
+        return numbers
 
-    def _mark(self, epoch: int, ordered: Rows) -> int:
+    def _mark(self, epoch: int, numbers: Rows) -> int:
         """Note that these rows came; how many of them had not come before. Of a closed epoch all had."""
-        if epoch < self.closed_below or not len(ordered):
+        if epoch < self.closed_below or not len(numbers):
             return 0
         bitmap = self.bitmaps.get(epoch)
         if bitmap is None:
-            bitmap = self.bitmaps[epoch] = np.zeros((self.rows + 7) // 8, np.uint8)
-        ordered = ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))]
-        places = ordered >> 3
-        first = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
-        places, bits = places[first], np.bitwise_or.reduceat(_BITS[ordered & 7], first)
-        before = bitmap[places]
-        bitmap[places] = before | bits
-        return len(ordered) - int(_ONES[before & bits].sum())
+            bitmap = self.bitmaps[epoch] = unmarked(self.rows)
+        return mark(bitmap, numbers)
 
 
 def _good(batch: Batch) -> Rows:
