@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from wafer_sim.compiler.check import require_supported
-from wafer_sim.compiler.program import Program, ProgramError
+from wafer_sim.compiler.program import ProgramError
+from wafer_sim.compiler.reading import AnyProgram, read_program
 from wafer_sim.durable import clean, write_directory
 from wire.errors import InvalidInput, NotFound
 
@@ -25,7 +26,7 @@ PROGRAM = "program.json"
 _COMPILE = "remove the directory and compile again"
 
 
-def write_executable(model_dir: Path, program: Program) -> tuple[Path, bool]:
+def write_executable(model_dir: Path, program: AnyProgram) -> tuple[Path, bool]:
     """Leave a program in a model_dir: its directory, and whether an equal compile was there already.
 
     Raises Refused for a program that the wafer cannot run, Exhausted when the disk is full.
@@ -40,12 +41,12 @@ def write_executable(model_dir: Path, program: Program) -> tuple[Path, bool]:
     return target, there is not None
 
 
-def directory(model_dir: Path, program: Program) -> Path:
+def directory(model_dir: Path, program: AnyProgram) -> Path:
     """Where a program's executable is, or would be."""
     return model_dir / f"cs_{program.digest()}"
 
 
-def keep(store: Path, program: Program) -> tuple[str, bool]:
+def keep(store: Path, program: AnyProgram) -> tuple[str, bool]:
     """Keep a program in a service's store, constants and all: its identity, and whether it was there already.
 
     The identity is the sha256 of the whole program, so that two which differ in a dropout rate do not meet.
@@ -55,7 +56,7 @@ def keep(store: Path, program: Program) -> tuple[str, bool]:
     return identity, there
 
 
-def kept(store: Path, identity: str) -> Program:
+def kept(store: Path, identity: str) -> AnyProgram:
     """A program that `keep` kept. Raises NotFound, InvalidInput, Refused."""
     found = sorted((store / identity).glob("cs_*"))
     if not found:
@@ -63,7 +64,7 @@ def kept(store: Path, identity: str) -> Program:
     return read_executable(found[0])
 
 
-def read_executable(path: Path) -> Program:
+def read_executable(path: Path) -> AnyProgram:
     """Read an executable's directory. Raises NotFound, InvalidInput for a damaged one, Refused for a forbidden one."""
     if not (path / MANIFEST).is_file():
         raise NotFound("this is no executable", where=str(path), fix="name a cs_<digest> directory of a model_dir")
@@ -71,7 +72,7 @@ def read_executable(path: Path) -> Program:
         manifest = json.loads((path / MANIFEST).read_bytes())
         text = (path / PROGRAM).read_bytes()
         _verify(manifest, text, path)
-        program = Program.from_json(text)
+        program = read_program(text)
     except (ProgramError, OSError, ValueError, KeyError, TypeError) as error:
         what = f"the executable is damaged ({type(error).__name__}: {error})"
         raise InvalidInput(what, where=str(path), fix=_COMPILE) from error
@@ -89,14 +90,14 @@ def _verify(manifest: dict[str, Any], text: bytes, path: Path) -> None:
         raise InvalidInput("the file is not what was written", where=str(path / PROGRAM), fix=_COMPILE)
 
 
-def _read_if_whole(path: Path) -> Program | None:
+def _read_if_whole(path: Path) -> AnyProgram | None:
     try:
         return read_executable(path)
     except (NotFound, InvalidInput):
         return None
 
 
-def _manifest(program: Program, text: bytes) -> bytes:
+def _manifest(program: AnyProgram, text: bytes) -> bytes:
     content = {
         "format": FORMAT,
         "digest": program.digest(),

@@ -20,7 +20,7 @@ from clients.paths import resolve_data
 from clients.progress import LogLines
 from clients.pytorch import compiling, cpu_loop
 from clients.pytorch.model import PyTorchBaseModel
-from clients.pytorch.sources import model_errors
+from clients.sources import model_errors
 from clients.sections import RunConfig, check
 from wire.errors import Fault, InvalidInput
 

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from wafer_sim.compiler.check_dataflow import check_dataflow
+from wafer_sim.compiler.dataflow import Dataflow
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Argument, Constant, Entry, Graph, Node, Program
+from wafer_sim.compiler.reading import AnyProgram
+from wafer_sim.compiler.refusal import DTYPES, Refusal
 from wafer_sim.kernels.aten import KERNELS, nearest_way
-from wire.elements import NUMBERS
 from wire.errors import Refused
 
-DTYPES = frozenset((*NUMBERS, "bfloat16"))
 GRAD = "grad/"
 BUFFER = "buffer/"
 _LONGEST_LIST = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """One reason why a program cannot run.
-
-    op: the operation without a kernel; "" where the program's structure is wrong. source: the user's line, may be
-    empty. hint: what is wrong or what to do. entry: the graph it is in, "" for the program as a whole.
-    """
-
-    op: str
-    source: str
-    hint: str
-    entry: str
-
-    def __str__(self) -> str:
-        head = " at ".join(part for part in (self.op, self.source or self.entry) if part)
-        return f"{head} ({self.hint})" if head else self.hint
-
-
-def check_program(program: Program) -> list[Refusal]:
+def check_program(program: AnyProgram) -> list[Refusal]:
     """Every reason why a program cannot run; an empty list when it can."""
+    if isinstance(program, Dataflow):
+        return check_dataflow(program)
     found = [*_tensors(program)]
     if not program.graphs:
         found.append(Refusal("", "", "the program has no graph", ""))
@@ -45,7 +30,7 @@ def check_program(program: Program) -> list[Refusal]:
     return found
 
 
-def require_supported(program: Program) -> None:
+def require_supported(program: AnyProgram) -> None:
     """Raise Refused, with every operation that has no kernel and the user's line it comes from."""
     refusals = check_program(program)
     if not refusals:

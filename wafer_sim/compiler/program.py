@@ -224,12 +224,13 @@ def _argument_out(argument: Argument, constants: bool) -> Any:
         case tuple():
             return [_argument_out(a, constants) for a in argument]
         case float():
-            return {"float": _float_text(argument) if constants else ""}
+            return {"float": float_text(argument) if constants else ""}
         case _:
             return argument
 
 
-def _float_text(number: float) -> str:
+def float_text(number: float) -> str:
+    """A float as text that `float.fromhex` reads back exactly."""
     return number.hex() if math.isfinite(number) else repr(number)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from wafer_sim.meter import Meter
 from wafer_sim.run.board import Board, position_message, progress_message
 from wafer_sim.run.feed import Feed, StepInput
-from wafer_sim.runtime.torch_executor import TorchExecutor
+from wafer_sim.runtime.protocol import Executor
 from wire.errors import InvalidInput
 from wire.readings import seam_message
 from wire.v1 import run_pb2
@@ -18,7 +18,7 @@ from wire.v1 import run_pb2
 class Evaluation:
     """Evaluates the weights of a checkpoint over the streams until they end, or for max_steps batches (0: all)."""
 
-    def __init__(self, spec: run_pb2.RunSpec, executor: TorchExecutor, feed: Feed, board: Board) -> None:
+    def __init__(self, spec: run_pb2.RunSpec, executor: Executor, feed: Feed, board: Board) -> None:
         self._spec = spec
         self._executor = executor
         self._feed = feed

@@ -11,7 +11,8 @@ from pathlib import Path
 from wafer_sim import checkpoints
 from wafer_sim.accounts import Accounts
 from wafer_sim.checkpoints import Checkpoint
-from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Program
+from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry
+from wafer_sim.compiler.reading import AnyProgram
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.executables import kept
 from wafer_sim.ingest.servicer import IngestServicer
@@ -21,7 +22,8 @@ from wafer_sim.run.board import Board
 from wafer_sim.run.evaluate import Evaluation
 from wafer_sim.run.feed import Feed
 from wafer_sim.run.train import Training
-from wafer_sim.runtime.torch_executor import TorchExecutor
+from wafer_sim.runtime.opening import open_executor
+from wafer_sim.runtime.protocol import Executor
 from wire.codec import cursor_from, spec_from_bytes
 from wire.cursor import Cursor
 from wire.elements import ElementSpec
@@ -112,13 +114,10 @@ def _told(found: tuple[Checkpoint, list[str]], board: Board) -> Checkpoint:
     return checkpoint
 
 
-def _executor(program: Program, spec: run_pb2.RunSpec, checkpoint: Checkpoint) -> TorchExecutor:
+def _executor(program: AnyProgram, spec: run_pb2.RunSpec, checkpoint: Checkpoint) -> Executor:
     optimizer = OptimizerSpec.model_validate_json(spec.optimizer) if spec.optimizer else None
     threads = threads_of(spec.data.replicas)
-    executor = TorchExecutor(program, checkpoint.state.weights, optimizer, threads=threads)
-    if not spec.fresh_start:
-        executor.load(checkpoint.state)
-    return executor
+    return open_executor(program, checkpoint.state, optimizer, threads=threads, fresh=spec.fresh_start)
 
 
 def _ledger(spec: run_pb2.RunSpec, checkpoint: Checkpoint) -> Ledger:
@@ -155,7 +154,7 @@ def _started(spec: run_pb2.RunSpec, streams: Set[int]) -> list[StreamPosition]:
     return starts
 
 
-def _require_entry(program: Program, spec: run_pb2.RunSpec, elements: ElementSpec) -> None:
+def _require_entry(program: AnyProgram, spec: run_pb2.RunSpec, elements: ElementSpec) -> None:
     """The program takes what the streams bring. Raises Refused."""
     train = spec.mode == run_pb2.MODE_TRAIN
     entry = Entry(GRADIENTS if train else EVALUATE, spec.data.batch_size // spec.data.replicas)

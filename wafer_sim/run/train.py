@@ -16,8 +16,8 @@ from wafer_sim.run.board import Board, position_message, progress_message
 from wafer_sim.run.fabric import Compute, Drain, Fabric, NotFinite
 from wafer_sim.run.feed import Feed, StepInput
 from wafer_sim.run.skips import Skips
-from wafer_sim.runtime.schedules import learning_rate
-from wafer_sim.runtime.torch_executor import TorchExecutor
+from wafer_sim.runtime.protocol import Executor
+from wafer_sim.runtime.schedules import Rate, learning_rate
 from wire.errors import InvalidInput
 from wire.readings import seam_message
 from wire.seam import SeamClosed
@@ -31,7 +31,7 @@ class Training:
     """
 
     def __init__(
-        self, spec: run_pb2.RunSpec, executor: TorchExecutor, feed: Feed, board: Board, checkpoint: Checkpoint
+        self, spec: run_pb2.RunSpec, executor: Executor, feed: Feed, board: Board, checkpoint: Checkpoint
     ) -> None:
         self._spec = spec
         self._executor = executor
@@ -39,8 +39,7 @@ class Training:
         self._board = board
         self.step = self._saved_step = 0 if spec.fresh_start else checkpoint.step
         self._loss = float("nan")
-        optimizer = OptimizerSpec.model_validate_json(spec.optimizer)
-        self._rate = learning_rate(optimizer.learning_rate, keep_counting=optimizer.disable_lr_steps_reset)
+        self._rate = _rate(spec.optimizer)
         self._skips = Skips((each.first, each.last) for each in spec.skip)
         self._meter = Meter(time.perf_counter())
         self.stop_asked = threading.Event()
@@ -139,7 +138,8 @@ class Training:
         progress = progress_message(reading, self.step, self._spec.max_steps, self._loss)
         progress.stalls.extend(self._board.stalls(reading.stall_seconds, reading.late_seconds))
         progress.streams.extend(position_message(p) for p in self._feed.ledger.positions.values())
-        progress.learning_rate = self._rate(max(0, self.step - 1))
+        if self._rate is not None:
+            progress.learning_rate = self._rate(max(0, self.step - 1))
         return progress
 
     def _save(self) -> None:
@@ -170,6 +170,14 @@ class Training:
             fix=f"lower the learning rate, look at the data, or pass over this step of the input with "
             f"runconfig.skip: {due}; the last good checkpoint in {self._spec.model_dir} is of step {self._saved_step}",
         )
+
+
+def _rate(optimizer: str) -> Rate | None:
+    """The learning rate of each step; None for a program that holds its own optimizer."""
+    if not optimizer:
+        return None
+    spec = OptimizerSpec.model_validate_json(optimizer)
+    return learning_rate(spec.learning_rate, keep_counting=spec.disable_lr_steps_reset)
 
 
 def _plan_record(plan: run_pb2.DataPlan) -> dict[str, int | bool]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from wafer_sim.compiler.reading import AnyProgram
 
 Array = npt.NDArray[Any]
 Scalar = bool | int | float | str
@@ -41,6 +44,8 @@ class State:
 
 class Executor(Protocol):
     """A model that is ready to run. `gradients` and `evaluate` may be called from several threads at once."""
+
+    program: AnyProgram
 
     def gradients(self, batch: Sequence[npt.NDArray[np.generic]], *, seed: int, step: int, replica: int) -> Gradients:
         """Loss and gradients of one replica's batch: one array (rows, *shape) per input of the program.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import grpc
 
-from wafer_sim.compiler.program import Program, ProgramError
+from wafer_sim.compiler.program import ProgramError
+from wafer_sim.compiler.reading import AnyProgram, read_program
 from wafer_sim.coordinator.admission import require_admissible
 from wafer_sim.executables import keep
 from wafer_sim.service.calls import answering
@@ -77,8 +78,8 @@ def _joined(chunks: Iterable[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _program(text: bytes) -> Program:
+def _program(text: bytes) -> AnyProgram:
     try:
-        return Program.from_json(text)
+        return read_program(text)
     except ProgramError as error:
         raise InvalidInput(str(error), where="the program") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sysconfig
 import traceback
@@ -9,34 +10,41 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 from wire.errors import Fault, InvalidInput
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_PACKAGES = Path(__file__).resolve().parents[2]
+_PACKAGES = Path(__file__).resolve().parents[1]
+
+
+def _homes(*packages: str) -> Iterator[str]:
+    """Where packages live; they are not imported."""
+    found = [importlib.util.find_spec(package) for package in packages]
+    yield from (str(Path(spec.origin).resolve().parent) for spec in found if spec is not None and spec.origin)
+
+
 _NOT_THE_USERS = (
-    str(Path(torch.__file__).resolve().parent),
+    *_homes("torch", "tensorflow", "tf_keras"),
     sysconfig.get_path("stdlib"),
     sysconfig.get_path("purelib"),
     sysconfig.get_path("platlib"),
-    *(str(_PACKAGES / name) for name in ("clients/pytorch", "wire", "streamer", "wafer_sim")),
+    *(str(_PACKAGES / name) for name in ("clients/pytorch", "clients/tensorflow", "wire", "streamer", "wafer_sim")),
     "<",
 )
 
 
 def user_line(stack_trace: str) -> str:
     """ "model.py:41" for the innermost frame that is the user's own; "" where no frame is."""
-    return _innermost((m["file"], int(m["line"])) for m in _FRAME.finditer(stack_trace))
+    return innermost((m["file"], int(m["line"])) for m in _FRAME.finditer(stack_trace))
 
 
 def user_line_of(error: BaseException) -> str:
     """The user's line that an exception went through last; "" for one that never met the user's code."""
     frames = traceback.extract_tb(error.__traceback__)
-    return _innermost((frame.filename, frame.lineno or 0) for frame in frames)
+    return innermost((frame.filename, frame.lineno or 0) for frame in frames)
 
 
-def _innermost(frames: Iterable[tuple[str, int]]) -> str:
+def innermost(frames: Iterable[tuple[str, int]]) -> str:
+    """ "model.py:41" for the last of some (file, line) that is the user's own; "" where none is."""
     own = [f"{Path(file).name}:{line}" for file, line in frames if not file.startswith(_NOT_THE_USERS)]
     return own[-1] if own else ""
 

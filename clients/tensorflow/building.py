@@ -1,0 +1,169 @@
+"""A model_fn, called once in a graph of its own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from clients.sources import innermost, model_errors
+from clients.tensorflow.gradients import Seen, gradients_seen
+from streamer import structure
+from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry
+from wire.elements import NUMBERS
+from wire.errors import InvalidInput, Refused
+
+Call = Callable[[Any, Any, str], Any]
+"""(features, labels, mode) -> what a model_fn returns: .loss, .train_op, .eval_metric_ops, .host_call."""
+
+MODES = {GRADIENTS: "train", EVALUATE: "eval"}
+"""What a model_fn gets as its mode: the values of ModeKeys."""
+_KERAS_METRICS = ("/tf_keras/src/metrics/", "/keras/src/metrics/")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A graph that a model_fn made. inputs: field -> its placeholder. metrics: name -> (value, update)."""
+
+    graph: Any
+    inputs: Mapping[str, Any]
+    loss: Any
+    train_op: Any
+    metrics: Mapping[str, tuple[Any, Any]]
+    seen: Seen
+
+
+def fields(element: Any) -> dict[str, Any]:
+    """The element's TensorSpecs by name: as `streamer.structure` names and orders the arrays of a batch.
+
+    Raises InvalidInput for what cannot travel, and for a dimension whose length is not known.
+    """
+    found = dict(structure.leaves(_without_nothing(element)))
+    for name, spec in found.items():
+        _require_static(name, spec)
+    return found
+
+
+def build(call: Call, element: Any, entry: Entry, seed: int) -> Built:
+    """Call a model_fn in a fresh graph, for one entry. Raises InvalidInput at the user's line, Refused."""
+    graph: Any = tf.Graph()
+    with graph.as_default(), gradients_seen(graph) as seen:
+        tf.compat.v1.set_random_seed(seed)
+        tf.compat.v1.get_variable_scope().set_use_resource(True)
+        _set_learning_phase(training=entry.kind == GRADIENTS)
+        inputs = {name: _placeholder(name, spec, entry) for name, spec in fields(element).items()}
+        features, labels = _filled(element, iter(inputs.values()))
+        with model_errors("calling model_fn"):
+            spec = call(features, labels, MODES[entry.kind])
+            metrics = _metrics(spec) if entry.kind == EVALUATE else {}
+        _require_whole(spec, entry, graph)
+        loss = tf.convert_to_tensor(spec.loss)
+    return Built(graph, inputs, loss, getattr(spec, "train_op", None), metrics, seen)
+
+
+def line_of(op: Any) -> str:
+    """The user's line that made an operation; for one of the backward pass, the line it is the gradient of."""
+    while getattr(op, "_original_op", None) is not None:
+        op = op._original_op  # noqa: SLF001 - there is no public way from a gradient to its operation
+    return innermost((frame.filename, frame.lineno) for frame in op.traceback)
+
+
+def _without_nothing(element: Any) -> Any:
+    features, labels = element
+    return (features,) if labels is None else (features, labels)
+
+
+def _filled(value: Any, tensors: Iterator[Any]) -> Any:
+    """The same structure, with tensors in the place of its specs."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        return {key: _filled(part, tensors) for key, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_filled(part, tensors) for part in value))
+    if isinstance(value, tuple | list):
+        return type(value)(_filled(part, tensors) for part in value)
+    return next(tensors)
+
+
+def _require_static(name: str, spec: Any) -> None:
+    where = f"field {name!r}"
+    if not isinstance(spec, tf.TensorSpec):
+        what = f"{where} is a {type(spec).__name__}, the wafer takes tensors"
+        raise InvalidInput(what, where="input_fn", fix="give dense tensors of a fixed shape")
+    if spec.shape.rank is None or spec.shape.rank == 0 or None in spec.shape[1:].as_list():
+        what = f"{where} has shape {spec.shape}; every length but the first must be known"
+        raise InvalidInput(what, where="input_fn", fix="pad or set_shape in the map of input_fn")
+    if spec.dtype.name not in (*NUMBERS, "bfloat16"):
+        what = f"{where} has dtype {spec.dtype.name}, which the wafer does not take"
+        raise InvalidInput(what, where="input_fn", fix="turn it into numbers in the map of input_fn")
+
+
+def _placeholder(name: str, spec: Any, entry: Entry) -> Any:
+    shape = (entry.batch_size, *spec.shape[1:].as_list())
+    return tf.compat.v1.placeholder(spec.dtype, shape, name="input_" + "".join(c if c.isalnum() else "_" for c in name))
+
+
+def _set_learning_phase(*, training: bool) -> None:
+    """For layers that are called without `training`. It is kept for this graph only, and goes with it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tf_keras.backend.set_learning_phase(int(training))
+
+
+def _metrics(spec: Any) -> dict[str, tuple[Any, Any]]:
+    given = getattr(spec, "eval_metric_ops", None) or {}
+    host_call = getattr(spec, "host_call", None)
+    if not given and host_call is not None:
+        function, tensors = host_call
+        given = function(*tensors)
+    if not isinstance(given, Mapping):
+        what = f"host_call gives a {type(given).__name__} in evaluation"
+        raise InvalidInput(what, where="model_fn", fix="return a dict: name -> (value, update_op)")
+    return {str(name): _pair(str(name), metric) for name, metric in given.items()}
+
+
+def _pair(name: str, metric: Any) -> tuple[Any, Any]:
+    if isinstance(metric, tuple | list) and len(metric) == 2:
+        return tf.convert_to_tensor(metric[0]), metric[1]
+    what = f"metric {name!r} is a {type(metric).__name__}, no (value, update_op)"
+    raise InvalidInput(what, where="model_fn", fix="use the functions of tf.compat.v1.metrics")
+
+
+def _require_whole(spec: Any, entry: Entry, graph: Any) -> None:
+    if getattr(spec, "loss", None) is None:
+        raise InvalidInput("the model_fn gives no loss", where="model_fn", fix="return a spec with loss=...")
+    with graph.as_default():
+        loss = tf.convert_to_tensor(spec.loss)
+    if loss.shape.rank != 0:
+        what = f"the loss has shape {loss.shape}, a loss is one number"
+        raise InvalidInput(what, where=line_of(loss.op), fix="take tf.reduce_mean of it")
+    if entry.kind != GRADIENTS:
+        return
+    if getattr(spec, "train_op", None) is None:
+        what = "the model_fn gives no train_op in training"
+        raise InvalidInput(what, where="model_fn", fix="return a spec with train_op=optimizer.minimize(loss, ...)")
+    if getattr(spec, "eval_metric_ops", None):
+        what = "eval_metric_ops cannot be computed in training on the system"
+        raise Refused(what, where="model_fn", fix="give them in evaluation only, or as a host_call instead")
+    _refuse_metrics(graph)
+
+
+def _refuse_metrics(graph: Any) -> None:
+    """The Metrics API keeps its counts in variables, which is how it is recognised."""
+    keys = tf.compat.v1.GraphKeys
+    local = {v.op.name for key in (keys.LOCAL_VARIABLES, keys.METRIC_VARIABLES) for v in graph.get_collection(key)}
+    for op in graph.get_operations():
+        keras = op.type == "VarHandleOp" and any(
+            inside in frame.filename for frame in op.traceback for inside in _KERAS_METRICS
+        )
+        if op.name in local or keras:
+            raise Refused(
+                "the Metrics API cannot be used in the model in training on the system",
+                where=line_of(op),
+                fix="compute metrics in evaluation only, or as a host_call instead",
+            )
