@@ -20,7 +20,7 @@ from clients.pytorch.feed import feed, loader_errors, steps_in_epoch
 from clients.pytorch.metrics import recording
 from clients.pytorch.model import PyTorchBaseModel
 from clients.pytorch.precision import arrived, mixed_precision
-from clients.pytorch.sources import model_errors
+from clients.sources import model_errors
 from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.ledger import StreamPosition
 from wafer_sim.meter import Meter

@@ -21,7 +21,7 @@ from torch.utils import _pytree
 
 from clients.pytorch.metrics import recording
 from clients.pytorch.precision import mixed_precision
-from clients.pytorch.sources import user_line, user_line_of
+from clients.sources import user_line, user_line_of
 from wire.errors import Fault, InvalidInput, Refused
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from clients.pytorch.loader import RecipeLoader
-from clients.pytorch.sources import user_line_of
+from clients.sources import user_line_of
 from wire.errors import Fault, InvalidInput
 
 _MIXER = 0x9E3779B97F4A7C15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sysconfig
 import traceback
@@ -9,18 +10,24 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 from wire.errors import Fault, InvalidInput
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_PACKAGES = Path(__file__).resolve().parents[2]
+_PACKAGES = Path(__file__).resolve().parents[1]
+
+
+def _folder(package: str) -> Iterator[str]:
+    spec = importlib.util.find_spec(package)  # finds it without importing it
+    if spec is not None and spec.origin:
+        yield str(Path(spec.origin).resolve().parent)
+
+
 _NOT_THE_USERS = (
-    str(Path(torch.__file__).resolve().parent),
+    *(folder for package in ("torch", "tensorflow", "tf_keras") for folder in _folder(package)),
     sysconfig.get_path("stdlib"),
     sysconfig.get_path("purelib"),
     sysconfig.get_path("platlib"),
-    *(str(_PACKAGES / name) for name in ("clients/pytorch", "wire", "streamer", "wafer_sim")),
+    *(str(_PACKAGES / name) for name in ("clients/pytorch", "clients/tensorflow", "wire", "streamer", "wafer_sim")),
     "<",
 )
 
@@ -50,7 +57,8 @@ def model_errors(doing: str) -> Iterator[None]:
         raise
     except Exception as error:
         what = f"{type(error).__name__} while {doing}: {_first_line(error)}"
-        raise InvalidInput(what, where=user_line_of(error), fix="mend this line; --traceback shows more") from error
+        where = user_line_of(error) or user_line(str(error))
+        raise InvalidInput(what, where=where, fix="mend this line; --traceback shows more") from error
 
 
 def _first_line(error: Exception) -> str:
