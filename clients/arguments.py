@@ -6,15 +6,35 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
-from clients.sections import RunConfig
 from wire.errors import InvalidInput, nearest
 
 DEFAULT_PORT = 9000
 
 ExtraParsers = Callable[[], list[argparse.ArgumentParser]]
 """Gives parsers with a model's own flags; they must have been made with add_help=False."""
+
+
+class Group(Protocol):
+    """A group of flags that a framework may add to."""
+
+    def add_argument(self, *names: str, **options: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What a framework's command line has besides the flags that all have.
+
+    name: the framework's, for --help. modes: what --mode takes, the default first. modes_help: about them.
+    keys: those of its runconfig section. add: adds its flags to the groups "the system" and "the run".
+    """
+
+    name: str
+    modes: tuple[str, ...]
+    modes_help: str
+    keys: frozenset[str]
+    add: Callable[[Group, Group], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +57,22 @@ class _Parser(argparse.ArgumentParser):
         raise InvalidInput(message, where="command line", fix="python run.py --help lists the flags")
 
 
-def parse(words: Sequence[str], extra: ExtraParsers | None = None) -> Arguments:
-    """Parse the words after `run.py`. Raises InvalidInput for a flag that does not exist, with the nearest one."""
+def parse(
+    words: Sequence[str], framework: Flags, extra: ExtraParsers | None = None, default_params: Path | None = None
+) -> Arguments:
+    """Parse the words after `run.py`. default_params: the params file where none is given.
+
+    Raises InvalidInput for a flag that does not exist, with the nearest one.
+    """
     parents = extra() if extra else []
     own_names = {action.dest for parent in parents for action in parent._actions}
-    parser = _parser(parents)
+    parser = _parser(parents, framework, default_params)
     known, rest = parser.parse_known_args(list(words))
-    _refuse_unknown_flags(parser, rest)
+    _refuse_unknown_flags(parser, rest, framework.keys)
     given = {k: v for k, v in vars(known).items() if v is not None}
     return Arguments(
         params=Path(known.params),
-        flags={k: v for k, v in given.items() if k in RunConfig.model_fields and k not in own_names},
+        flags={k: v for k, v in given.items() if k in framework.keys and k not in own_names},
         own={k: v for k, v in vars(known).items() if k in own_names},
         overrides=tuple(rest),
         traceback=bool(known.traceback),
@@ -64,50 +89,53 @@ def address(text: str) -> str:
     return text
 
 
-def _refuse_unknown_flags(parser: argparse.ArgumentParser, rest: list[str]) -> None:
+def _refuse_unknown_flags(parser: argparse.ArgumentParser, rest: list[str], keys: frozenset[str]) -> None:
     known = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
     for word in rest:
         name = word.partition("=")[0]
         if name.startswith("-") and "." not in name and not name[1:2].isdecimal():
-            fix = _key_or_flag(name, known)
+            key = name.lstrip("-")
+            fix = f"it is a key: write runconfig.{key} VALUE" if key in keys else nearest(name, known)
             raise InvalidInput(f"there is no flag {name}", where="command line", fix=fix)
 
 
-def _key_or_flag(name: str, known: list[str]) -> str:
-    key = name.lstrip("-")
-    return f"it is a key: write runconfig.{key} VALUE" if key in RunConfig.model_fields else nearest(name, known)
-
-
-def _parser(parents: list[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+def _parser(
+    parents: list[argparse.ArgumentParser], framework: Flags, default_params: Path | None
+) -> argparse.ArgumentParser:
+    modes = "|".join(framework.modes)
     parser = _Parser(
         prog="run.py",
         parents=parents,
         allow_abbrev=False,
-        usage="python run.py --params FILE [--mode train|eval] [--cs_ip HOST[:PORT]] [option ...] "
+        usage=f"python run.py --params FILE [--mode {modes}] [--cs_ip HOST[:PORT]] [option ...] "
         "[section.key VALUE ...]",
-        description="Train or evaluate a model: on the wafer with --cs_ip, without it in plain PyTorch.",
-        epilog="Any key of the params file can be given too: model.mixed_precision False, --runconfig.log_steps=10. "
+        description=f"Train or evaluate a model: on the wafer with --cs_ip, without it in plain {framework.name}.",
+        epilog="Any key of the params file can be given too: model.mixed_precision False, --runconfig.max_steps=10. "
         "An option on the command line goes before the params file. Ctrl-C stops a run with a checkpoint; the same "
         "command again goes on.",
     )
-    parser.add_argument("-p", "--params", required=True, metavar="FILE", help="the params file (YAML); always needed")
+    needed = f"default: {default_params}" if default_params else "always needed"
     parser.add_argument(
-        "-m",
-        "--mode",
-        choices=["train", "eval", "train_and_eval"],
-        help="default: train; train_and_eval runs off the system only",
+        "-p",
+        "--params",
+        required=default_params is None,
+        default=default_params,
+        metavar="FILE",
+        help=f"the params file (YAML); {needed}",
     )
+    parser.add_argument("-m", "--mode", choices=framework.modes, help=framework.modes_help)
     parser.add_argument(
         "-o", "--model_dir", metavar="DIR", help="where checkpoints and reports go; default: model_dir beside run.py"
     )
     parser.add_argument("--traceback", action="store_true", default=None, help="show the traceback of an error")
-    _system_flags(parser)
-    _length_flags(parser)
+    system, run = parser.add_argument_group("the system"), parser.add_argument_group("the run")
+    _system_flags(system)
+    _length_flags(run)
+    framework.add(system, run)
     return parser
 
 
-def _system_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("the system")
+def _system_flags(group: argparse._ArgumentGroup) -> None:
     only = group.add_mutually_exclusive_group()
     only.add_argument(
         "--validate_only",
@@ -124,9 +152,6 @@ def _system_flags(parser: argparse.ArgumentParser) -> None:
         type=address,
         metavar="HOST[:PORT]",
         help="the coordinator of the wafer; port 9000 unless given",
-    )
-    group.add_argument(
-        "-cpu", "--cpu", action="store_true", default=None, help="without --cs_ip: no GPU even where there is one"
     )
     group.add_argument(
         "--multireplica", action="store_true", default=None, help="train with several replicas, which share the batch"
@@ -151,17 +176,7 @@ def _system_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--logging", type=str.upper, metavar="LEVEL", help="DEBUG, INFO, WARNING, ERROR; default INFO")
 
 
-def _length_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("the run")
+def _length_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--max_steps", type=int, metavar="N", help="train to step N")
-    group.add_argument("--num_steps", type=int, metavar="N", help="train N steps more")
-    group.add_argument("--num_epochs", type=int, metavar="N", help="train N epochs more")
-    group.add_argument("--steps_per_epoch", type=int, metavar="N", help="steps that count as one epoch")
     group.add_argument("--eval_steps", type=int, metavar="N", help="evaluate N batches only")
-    group.add_argument("--checkpoint_steps", type=int, metavar="N", help="a checkpoint every N steps; 0: at the end")
-    group.add_argument("--log_steps", type=int, metavar="N", help="a progress line every N steps")
-    group.add_argument("--seed", type=int, metavar="N", help="what all randomness follows from")
     group.add_argument("--checkpoint_path", metavar="PATH", help="start from this checkpoint")
-    group.add_argument(
-        "--is_pretrained_checkpoint", action="store_true", default=None, help="take its weights only; start at step 0"
-    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -11,6 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from clients.skipping import Range, ranges_from
 from wafer_sim.compiler.training import OptimizerSpec
 from wire.errors import Fault, InvalidInput, nearest
+
+SectionCheck = Callable[[dict[str, Any]], Iterator[str]]
+"""The content of a section -> what is wrong with it, one sentence each."""
 
 SECTIONS = ("train_input", "eval_input", "model", "optimizer", "runconfig", "csconfig")
 
@@ -24,50 +28,26 @@ Index = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
 Ranges = Annotated[tuple[Range, ...], BeforeValidator(ranges_from)]
 
 
-class RunConfig(BaseModel):
-    """The `runconfig` section: where, how long and how a job runs. Steps are weight updates.
+class SystemKeys(BaseModel):
+    """What `runconfig` holds whatever the framework: where a job runs, from what it starts, and the system's keys.
 
-    checkpoint_steps: 0 saves at the end only. keep_checkpoint_max: 0 keeps all. drain_rate: samples per second that
-    fabric_mode drain consumes, 0 for as fast as they come. input_timeout: seconds that a step waits for its input.
-    streamer_logging: from which level on log lines of local workers are shown.
-
-    skip: what of the input is passed over without training on it: steps such as 7 or "1200-1300", or samples such as
-    "samples 307200-332800", which takes the whole steps that hold them; one of these, or a list. Both ends are
-    included and the first is 1. They count batches of the input, of which a run takes more than it makes updates once
-    some are skipped; max_steps counts updates.
-    bad_samples: what happens at a sample that cannot be read: "stop", or "skip": it is listed, and another one of its
-    batch stands in. bad_samples_in_a_row, bad_samples_fraction: the most of them, in a row and of all samples, that
-    are skipped before the run stops; without them there is no bound. Off the system the first one stops the run.
+    keep_checkpoint_max: 0 keeps all. drain_rate: samples per second that fabric_mode drain consumes, 0 for as fast
+    as they come. input_timeout: seconds that a step waits for its input. streamer_logging: from which level on log
+    lines of local workers are shown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    mode: Literal["train", "eval", "train_and_eval"] = "train"
     model_dir: str = "model_dir"
     compile_dir: str | None = None
     cs_ip: str | None = None
-    cpu: bool = False
     validate_only: bool = False
     compile_only: bool = False
 
     max_steps: Index | None = None
-    num_steps: Count | None = None
-    num_epochs: Count | None = None
-    steps_per_epoch: Count | None = None
     eval_steps: Count | None = None
-    checkpoint_steps: Index = 0
     keep_checkpoint_max: Index = 0
     checkpoint_path: str | None = None
-    is_pretrained_checkpoint: bool = False
-    log_steps: Count = 50
-    save_losses: bool = True
-    check_loss_values: bool = True
-    seed: Index = 1
-
-    skip: Ranges = ()
-    bad_samples: Literal["stop", "skip"] = "stop"
-    bad_samples_in_a_row: Count | None = None
-    bad_samples_fraction: Annotated[float, Field(gt=0, le=1, strict=False)] | None = None
 
     multireplica: bool = False
     num_replicas: Count | None = None
@@ -86,6 +66,39 @@ class RunConfig(BaseModel):
         """Local workers that a run without a launcher starts."""
         given = self.num_workers if self.num_workers is not None else self.num_workers_per_csx
         return 2 if given is None else given
+
+
+class RunConfig(SystemKeys):
+    """The `runconfig` section: where, how long and how a job runs. Steps are weight updates.
+
+    checkpoint_steps: 0 saves at the end only.
+
+    skip: what of the input is passed over without training on it: steps such as 7 or "1200-1300", or samples such as
+    "samples 307200-332800", which takes the whole steps that hold them; one of these, or a list. Both ends are
+    included and the first is 1. They count batches of the input, of which a run takes more than it makes updates once
+    some are skipped; max_steps counts updates.
+    bad_samples: what happens at a sample that cannot be read: "stop", or "skip": it is listed, and another one of its
+    batch stands in. bad_samples_in_a_row, bad_samples_fraction: the most of them, in a row and of all samples, that
+    are skipped before the run stops; without them there is no bound. Off the system the first one stops the run.
+    """
+
+    mode: Literal["train", "eval", "train_and_eval"] = "train"
+    cpu: bool = False
+
+    num_steps: Count | None = None
+    num_epochs: Count | None = None
+    steps_per_epoch: Count | None = None
+    checkpoint_steps: Index = 0
+    is_pretrained_checkpoint: bool = False
+    log_steps: Count = 50
+    save_losses: bool = True
+    check_loss_values: bool = True
+    seed: Index = 1
+
+    skip: Ranges = ()
+    bad_samples: Literal["stop", "skip"] = "stop"
+    bad_samples_in_a_row: Count | None = None
+    bad_samples_fraction: Annotated[float, Field(gt=0, le=1, strict=False)] | None = None
 
     def last_step(self, start: int, steps_in_epoch: int | None) -> int:
         """The step after which training ends, for a run that starts at step `start`.
@@ -150,29 +163,41 @@ def check(params: Mapping[str, Any], where: str, own_flags: frozenset[str] = fro
     where: the file, for the error. own_flags: flags that the user's own parser added; they are no runconfig keys.
     Raises InvalidInput that lists all problems, each with section.key, what is there and what is allowed.
     """
-    problems = list(_problems(params, own_flags))
+    runconfig = runconfig_of(params, own_flags)
+    checks: dict[str, SectionCheck] = {
+        **input_checks(),
+        "model": lambda s: typed("model", ModelSection, s),
+        "optimizer": _optimizer_problems,
+        "runconfig": lambda _: _runconfig_problems(runconfig),
+        "csconfig": lambda s: typed("csconfig", CsConfig, s),
+    }
+    refuse_all(section_problems(params, checks, trains=runconfig.get("mode") != "eval"), where)
+    return RunConfig(**runconfig)
+
+
+def input_checks() -> dict[str, SectionCheck]:
+    """The checks of the sections that have one meaning for every framework."""
+    return {name: partial(_input_problems, name) for name in ("train_input", "eval_input")}
+
+
+def refuse_all(found: Iterable[str], where: str) -> None:
+    """Raises InvalidInput that lists all problems, where there is one."""
+    problems = list(found)
     if problems:
         several = [f"{len(problems)} problems in the params", *problems]
         what = problems[0] if len(problems) == 1 else "\n  - ".join(several)
         raise InvalidInput(what, where=where)
-    return RunConfig(**_runconfig(params, own_flags))
 
 
-def _runconfig(params: Mapping[str, Any], own_flags: frozenset[str]) -> dict[str, Any]:
+def runconfig_of(params: Mapping[str, Any], own_flags: frozenset[str]) -> dict[str, Any]:
+    """The `runconfig` section without the flags that a user's own parser added."""
     content = params.get("runconfig")
     return {k: v for k, v in content.items() if k not in own_flags} if isinstance(content, dict) else {}
 
 
-def _problems(params: Mapping[str, Any], own_flags: frozenset[str]) -> Iterator[str]:
-    checks: dict[str, Callable[[dict[str, Any]], Iterator[str]]] = {
-        "train_input": lambda s: _input_problems("train_input", s),
-        "eval_input": lambda s: _input_problems("eval_input", s),
-        "model": lambda s: _typed("model", ModelSection, s),
-        "optimizer": _optimizer_problems,
-        "runconfig": lambda _: _runconfig_problems(_runconfig(params, own_flags)),
-        "csconfig": lambda s: _typed("csconfig", CsConfig, s),
-    }
-    if "optimizer" not in params and _runconfig(params, own_flags).get("mode") != "eval":
+def section_problems(params: Mapping[str, Any], checks: Mapping[str, SectionCheck], trains: bool) -> Iterator[str]:
+    """The problems of all sections. checks: section -> its check, for each section that may be there."""
+    if "optimizer" not in params and trains:
         yield "optimizer: the section is missing; training needs its optimizer_type and learning_rate"
     for section, content in params.items():
         if section not in SECTIONS:
@@ -183,7 +208,8 @@ def _problems(params: Mapping[str, Any], own_flags: frozenset[str]) -> Iterator[
             yield from checks[section](content)
 
 
-def _typed(section: str, model: type[BaseModel], content: Mapping[str, Any]) -> Iterator[str]:
+def typed(section: str, model: type[BaseModel], content: Mapping[str, Any]) -> Iterator[str]:
+    """The problems that a section's typed model finds in it."""
     try:
         model.model_validate(dict(content))
     except ValidationError as error:
@@ -197,7 +223,7 @@ def _typed(section: str, model: type[BaseModel], content: Mapping[str, Any]) -> 
 
 
 def _input_problems(section: str, content: Mapping[str, Any]) -> Iterator[str]:
-    yield from _typed(section, InputSection, content)
+    yield from typed(section, InputSection, content)
     known = list(InputSection.model_fields)
     for key in content:
         close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.85)
@@ -214,7 +240,7 @@ def _optimizer_problems(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _runconfig_problems(content: Mapping[str, Any]) -> Iterator[str]:
-    yield from _typed("runconfig", RunConfig, content)
+    yield from typed("runconfig", RunConfig, content)
     if content.get("num_epochs") is not None and content.get("num_steps") is not None:
         yield "runconfig.num_epochs and runconfig.num_steps are both set; they say the same thing, keep one"
     if content.get("validate_only") and content.get("compile_only"):

@@ -58,7 +58,8 @@ def model_errors(doing: str) -> Iterator[None]:
         raise
     except Exception as error:
         what = f"{type(error).__name__} while {doing}: {_first_line(error)}"
-        raise InvalidInput(what, where=user_line_of(error), fix="mend this line; --traceback shows more") from error
+        where = user_line_of(error) or user_line(str(error))
+        raise InvalidInput(what, where=where, fix="mend this line; --traceback shows more") from error
 
 
 def _first_line(error: Exception) -> str:

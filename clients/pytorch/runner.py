@@ -14,20 +14,20 @@ import torch
 
 from clients import params as params_files
 from clients.arguments import Arguments, ExtraParsers, parse
-from clients.errors import Interrupted
+from clients.ending import one_screen
+from clients.in_force import DefaultParams, in_force
 from clients.job import EVAL, TRAIN, DataFunction, Job
-from clients.paths import resolve_data
 from clients.progress import LogLines
 from clients.pytorch import compiling, cpu_loop
+from clients.pytorch.flags import PYTORCH
 from clients.pytorch.model import PyTorchBaseModel
-from clients.sources import model_errors
 from clients.sections import RunConfig, check
-from wire.errors import Fault, InvalidInput
+from clients.sources import model_errors
+from wire.errors import InvalidInput
 
 ModelFunction = Callable[..., PyTorchBaseModel]
-DefaultParams = Callable[[dict[str, Any]], dict[str, Any] | None]
+READ_IN = {"train_input": (TRAIN, "train_and_eval"), "eval_input": (EVAL, "train_and_eval")}
 
-INTERRUPTED = 130
 log = logging.getLogger("clients")
 
 
@@ -47,16 +47,8 @@ def run(
     """
     caller = Path(inspect.stack()[1].filename).resolve().parent
     functions = _Functions(model_fn, train_data_fn, eval_data_fn, default_params_fn)
-    try:
+    with one_screen():
         _run(sys.argv[1:], caller, functions, extra_args_parser_fn)
-    except KeyboardInterrupt:
-        _end("stopped by Ctrl-C", INTERRUPTED)
-    except Interrupted as fault:
-        _end(str(fault), INTERRUPTED)
-    except Fault as fault:
-        if "--traceback" in sys.argv:
-            raise
-        _end(fault.screen(), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +59,9 @@ class _Functions:
     default_params: DefaultParams | None
 
 
-def _end(text: str, code: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.write(text + "\n")
-    raise SystemExit(code)
-
-
 def _run(words: list[str], folder: Path, functions: _Functions, extra: ExtraParsers | None) -> None:
-    arguments = parse(words, extra)
-    params, config = _params(arguments, folder, functions.default_params)
+    arguments = parse(words, PYTORCH, extra)
+    params, config = in_force(arguments, folder, functions.default_params, check, READ_IN)
     _set_up_logging(config)
     if config.mode == "train_and_eval" and config.cs_ip:
         what = "mode train_and_eval runs off the system only"
@@ -87,27 +73,6 @@ def _run(words: list[str], folder: Path, functions: _Functions, extra: ExtraPars
     model, device = _model(functions.model, jobs[0])
     for job in jobs:
         _dispatch(model, _loader(job), job, device)
-
-
-def _params(arguments: Arguments, folder: Path, defaults: DefaultParams | None) -> tuple[dict[str, Any], RunConfig]:
-    params = params_files.override(params_files.load(arguments.params), arguments.overrides)
-    where, own = str(arguments.params), frozenset(arguments.own)
-    for section in ("model", "runconfig"):
-        params.setdefault(section, {})
-    if isinstance(params["runconfig"], dict):
-        params["runconfig"].update({**arguments.own, **arguments.flags})
-    check(params, where, own)
-    if defaults is not None:
-        with model_errors("filling in default params"):
-            params = defaults(params) or params
-    runconfig = params["runconfig"]
-    runconfig["model_dir"] = str(Path(runconfig.get("model_dir") or folder / "model_dir").absolute())
-    for name, mode in (("train_input", TRAIN), ("eval_input", EVAL)):
-        if name in params and runconfig.get("mode", TRAIN) in (mode, "train_and_eval"):
-            params[name] = resolve_data(params[name], name, arguments.params)
-    config = check(params, where, own)
-    runconfig["mode"] = config.mode
-    return params, config
 
 
 def _job(params: dict[str, Any], config: RunConfig, arguments: Arguments, mode: str, functions: _Functions) -> Job:

@@ -6,8 +6,14 @@ import argparse
 
 import pytest
 
-from clients.arguments import address, parse
+from clients import arguments as command_line
+from clients.arguments import Arguments, ExtraParsers, address
+from clients.pytorch.flags import PYTORCH
 from wire.errors import InvalidInput
+
+
+def parse(words: list[str], extra: ExtraParsers | None = None) -> Arguments:
+    return command_line.parse(words, PYTORCH, extra)
 
 
 def test_what_was_not_given_overrides_nothing():

@@ -1,0 +1,34 @@
+"""How run.py ends: an error is one screen and exit code 1, Ctrl-C is exit code 130."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from clients.errors import Interrupted
+from wire.errors import Fault
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+@contextmanager
+def one_screen() -> Iterator[None]:
+    """Ends the process with 1 after a Fault, which --traceback shows whole, and with 130 after Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _end("stopped by Ctrl-C", INTERRUPTED)
+    except Interrupted as fault:
+        _end(str(fault), INTERRUPTED)
+    except Fault as fault:
+        if "--traceback" in sys.argv:
+            raise
+        _end(fault.screen(), FAILED)
+
+
+def _end(text: str, code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(text + "\n")
+    raise SystemExit(code)
