@@ -7,18 +7,21 @@ import logging
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from clients import compiling
 from clients import params as params_files
 from clients.arguments import Arguments, ExtraParsers, parse
 from clients.ending import one_screen
 from clients.in_force import DefaultParams, in_force
 from clients.job import EVAL, TRAIN, DataFunction, Job
 from clients.progress import LogLines
-from clients.pytorch import compiling, cpu_loop
+from clients.pytorch import cpu_loop
+from clients.pytorch.compiling import captured_job
 from clients.pytorch.flags import PYTORCH
 from clients.pytorch.model import PyTorchBaseModel
 from clients.sections import RunConfig, check
@@ -112,12 +115,13 @@ def _loader(job: Job) -> Iterable[Any]:
 
 def _dispatch(model: PyTorchBaseModel, loader: Iterable[Any], job: Job, device: torch.device) -> None:
     train = job.mode == TRAIN
+    capture = partial(captured_job, model, loader, job)
     if job.config.validate_only or job.config.compile_only:
-        (compiling.validate if job.config.validate_only else compiling.compile_job)(model, loader, job)
+        (compiling.validate if job.config.validate_only else compiling.compile_job)(capture, job)
     elif job.cs_ip:
-        from clients.pytorch import wafer_loop
+        from clients import wafer_loop
 
-        (wafer_loop.train if train else wafer_loop.evaluate)(model, loader, job)
+        (wafer_loop.train if train else wafer_loop.evaluate)(capture, job)
     else:
         (cpu_loop.train if train else cpu_loop.evaluate)(model, loader, job, device)
 

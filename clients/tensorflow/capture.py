@@ -127,7 +127,9 @@ def _name(variable: Any) -> str:
 def _all_variables(built: Built) -> list[Any]:
     """The graph's variables. Raises Refused for one of the old kind, which has no handle."""
     keys = tf.compat.v1.GraphKeys
-    found = {v.name: v for key in (keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES) for v in built.graph.get_collection(key)}
+    found = {
+        v.name: v for key in (keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES) for v in built.graph.get_collection(key)
+    }
     for variable in found.values():
         if not hasattr(variable, "handle"):
             what = f"{_name(variable)!r} is no resource variable"

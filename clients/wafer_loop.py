@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from clients import following, report
+from clients.compiling import Capture, Compiled, compile_job
 from clients.job import Job
 from clients.launcher import LocalWorkers, loader_arguments
 from clients.resuming import starts
@@ -17,14 +17,8 @@ from clients.session import Session
 from clients.skipping import skips_of
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
-from wafer_sim.compiler.training import OptimizerSpec
-from wafer_sim.runtime.protocol import State
 from wire.errors import NotFound, Refused
 from wire.v1 import coordinator_pb2, run_pb2
-
-if TYPE_CHECKING:
-    from clients.pytorch.compiling import Compiled
-    from clients.pytorch.model import PyTorchBaseModel
 
 log = logging.getLogger("clients")
 
@@ -35,17 +29,15 @@ FABRICS = {
 }
 
 
-def train(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> report.Outcome | None:
+def train(capture: Capture, job: Job) -> report.Outcome | None:
     """Train on the wafer behind job.cs_ip; None where there was nothing left to train.
 
     Raises Fault; Interrupted by Ctrl-C, after a checkpoint.
     """
-    from clients.pytorch.compiling import compile_job
-
     with _chief(job) as session:
         start = _start(job)
-        compiled = compile_job(model, loader, job)
-        step = _begin(model, job, compiled) if start is None else _go_on(start, job, compiled.captured.plan)
+        compiled = compile_job(capture, job)
+        step = _begin(job, compiled) if start is None else _go_on(start, job, compiled.captured.plan)
         live = session.live_run(str(job.model_dir))
         last = last_step(job, step, compiled.captured.source.steps_per_epoch(), live)
         if last <= step and live is None:
@@ -53,7 +45,7 @@ def train(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> report.Ou
             return None
         spec = _spec(job, session, compiled)
         spec.fresh_start = start is not None and job.config.is_pretrained_checkpoint
-        spec.optimizer = OptimizerSpec.from_params(job.params["optimizer"]).model_dump_json()
+        spec.optimizer = compiled.captured.optimizer
         spec.max_steps = last
         spec.checkpoint_steps = job.config.checkpoint_steps
         spec.skip.extend(skips_of(job.config, spec.data.batch_size))
@@ -65,10 +57,8 @@ def train(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> report.Ou
         return _run(job, session, compiled, spec)
 
 
-def evaluate(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> report.Outcome:
+def evaluate(capture: Capture, job: Job) -> report.Outcome:
     """Evaluate the newest checkpoint, or job.config.checkpoint_path, over the whole evaluation set."""
-    from clients.pytorch.compiling import compile_job
-
     if given_checkpoint(job) is None and checkpoints.latest(job.model_dir) is None:
         raise NotFound(
             "there is no checkpoint to evaluate",
@@ -77,7 +67,7 @@ def evaluate(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> report
         )
     path, checkpoint = _found(job)
     with _chief(job) as session:
-        compiled = compile_job(model, loader, job)
+        compiled = compile_job(capture, job)
         log.info("Evaluating %s", path)
         spec = _spec(job, session, compiled)
         spec.checkpoint = str(path)
@@ -142,11 +132,9 @@ def _found(job: Job) -> tuple[Path, Checkpoint]:
     return job.model_dir / f"checkpoint_{checkpoint.step}", checkpoint
 
 
-def _begin(model: PyTorchBaseModel, job: Job, compiled: Compiled) -> int:
-    from clients.pytorch.capture import initial_weights
-
+def _begin(job: Job, compiled: Compiled) -> int:
     digest = compiled.captured.program.digest()
-    state = State(initial_weights(model))
+    state = compiled.captured.initial()
     checkpoints.write(job.model_dir, Checkpoint(step=0, state=state, seed=job.config.seed, executable=digest))
     log.info("Saved checkpoint at global step: 0")
     return 0

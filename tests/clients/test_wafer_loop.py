@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_models import Model, make_params
 
+from clients.compiling import refuse_missing_features
 from clients.job import Job
-from clients.pytorch.compiling import refuse_missing_features
-from clients.pytorch.wafer_loop import _go_on, _start, evaluate, given_checkpoint, last_step
 from clients.sections import RunConfig
+from clients.wafer_loop import _go_on, _start, evaluate, given_checkpoint, last_step
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.ledger import StreamPosition
@@ -118,7 +117,7 @@ def test_a_relative_checkpoint_path_is_made_absolute(tmp_path: Path, monkeypatch
 def test_an_evaluation_without_a_checkpoint_asks_nobody(tmp_path: Path) -> None:
     """That there is nothing to evaluate is known before a coordinator is."""
     with pytest.raises(NotFound, match="no checkpoint to evaluate"):
-        evaluate(Model(make_params(mode="eval")), [], job(tmp_path, "eval"))
+        evaluate(lambda: pytest.fail("the model was captured"), job(tmp_path, "eval"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""Compiling: what was captured is checked and left as an executable, on a laptop, in seconds. Needs no system."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clients.input import LoaderInput
+from clients.job import TRAIN, Job
+from wafer_sim.compiler.reading import AnyProgram
+from wafer_sim.executables import write_executable
+from wafer_sim.runtime.protocol import State
+from wire.errors import InvalidInput, Refused
+from wire.v1 import run_pb2
+
+log = logging.getLogger("clients")
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A job's model over its input, of whatever framework.
+
+    plan: how the input is cut into streams and batches. initial: the state of a run that begins. optimizer: JSON of
+    its spec; "" in evaluation, and where the program holds it.
+    """
+
+    source: LoaderInput
+    plan: run_pb2.DataPlan
+    program: AnyProgram
+    initial: Callable[[], State]
+    optimizer: str = ""
+
+
+Capture = Callable[[], Captured]
+"""Looks at data and model. Raises InvalidInput, NotFound or Refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A captured job and its executable. cached: whether an equal one was there. seconds: what it took."""
+
+    captured: Captured
+    path: Path
+    cached: bool
+    seconds: float
+
+
+def validate(capture: Capture, job: Job) -> AnyProgram:
+    """Check data, model and kernels, and leave nothing. Raises InvalidInput, NotFound or Refused."""
+    begun = time.perf_counter()
+    refuse_missing_features(job)
+    captured = capture()
+    program = captured.program
+    log.info("Input: %s", captured.source.description)
+    log.info("Element: %s", ", ".join(f"{t.name} {t.dtype}{list(t.shape)}" for t in program.inputs))
+    for entry, graph in program.graphs.items():
+        families = Counter(node.op.removeprefix("aten.").partition(".")[0] for node in graph.nodes)
+        most = ", ".join(f"{count} {op}" for op, count in families.most_common(4))
+        log.info("Graph %s: %d operations, all with kernels (%s, ...)", entry, len(graph.nodes), most)
+    weights = sum(math.prod(p.tensor.shape) for p in program.parameters if p.trained)
+    log.info(
+        "Validated in %.1f s: %s trained weights. Nothing was written.", time.perf_counter() - begun, f"{weights:,}"
+    )
+    return program
+
+
+def compile_job(capture: Capture, job: Job) -> Compiled:
+    """Leave the executable of a job in its compile_dir or model_dir. Raises as `validate`, and Exhausted."""
+    begun = time.perf_counter()
+    refuse_missing_features(job)
+    captured = capture()
+    path, cached = write_executable(Path(job.config.compile_dir or job.model_dir), captured.program)
+    seconds = time.perf_counter() - begun
+    log.info("%s in %.1f s: %s", "Compile was cached; found" if cached else "Compiled", seconds, path)
+    return Compiled(captured, path, cached, seconds)
+
+
+def refuse_missing_features(job: Job) -> None:
+    """Raises Refused for what this wafer has not, and InvalidInput for what an evaluation has not."""
+    if job.config.execution_strategy != "pipeline":
+        what = "this wafer runs layer-pipelined only; weight streaming is not there yet"
+        raise Refused(what, where="runconfig.execution_strategy", fix="leave it out, or set it to pipeline")
+    if (job.params.get("csconfig") or {}).get("use_cbfloat16"):
+        what = "this wafer has no cbfloat16; its mixed precision multiplies in bfloat16"
+        raise Refused(what, where="csconfig.use_cbfloat16", fix="set it to False")
+    if job.mode != TRAIN and job.config.fabric_mode != "compute":
+        what = f"fabric_mode {job.config.fabric_mode} measures the input of a training run; an evaluation computes"
+        raise InvalidInput(what, where="runconfig.fabric_mode", fix="leave it out in mode eval")
