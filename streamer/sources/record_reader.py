@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -41,10 +42,11 @@ class RecordReader:
         opened, records = self._opened(file), self._files[file]
         begins, lengths = records.offsets[numbers], records.lengths[numbers]
         ends = begins + lengths + HEADER + FOOTER
-        sizes = lengths.tolist()
+        runs = _runs(begins, ends)
+        starts, stops, sizes = begins.tolist(), ends.tolist(), lengths.tolist()
         found: list[bytes] = []
-        for first, stop in _runs(begins, ends):
-            data, at = opened.read(int(begins[first]), int(ends[stop - 1])), 0
+        for first, stop in runs:
+            data, at = opened.read(starts[first], stops[stop - 1]), 0
             for length in sizes[first:stop]:
                 content = _content(data, at, length)
                 if content is None:
@@ -70,16 +72,12 @@ class RecordReader:
             return opened
 
 
-def _runs(begins: Numbers, ends: Numbers) -> Iterator[tuple[int, int]]:
+def _runs(begins: Numbers, ends: Numbers) -> list[tuple[int, int]]:
     """Start and stop of the records that lie one after the other, and are not too many bytes to be read at once."""
-    if not len(begins):
-        return
     chunks = np.cumsum(ends - begins) // _LONGEST_RUN
     cuts = np.flatnonzero((begins[1:] != ends[:-1]) | (chunks[1:] != chunks[:-1])) + 1
-    first = 0
-    for stop in (*cuts.tolist(), len(begins)):
-        yield first, stop
-        first = stop
+    edges = [0, *cuts.tolist(), len(begins)]
+    return list(itertools.pairwise(edges)) if len(begins) else []
 
 
 def _content(data: bytes, at: int, length: int) -> bytes | None:

@@ -14,6 +14,7 @@ from streamer.sources import locate_block
 from streamer.sources.example_columns import ExampleDecoder
 from streamer.sources.examples import infer, parse, spec_of
 from streamer.sources.files import find_local
+from streamer.sources.kept import KeptRows, size_in_memory
 from streamer.sources.record_files import is_record_file
 from streamer.sources.record_index import index_path, locate
 from streamer.sources.record_reader import RecordReader
@@ -21,6 +22,7 @@ from wire.elements import Column
 from wire.errors import Fault, InvalidInput
 from wire.v1 import example_pb2
 
+MEMORY_BUDGET = 1 << 30
 _LOOKED_AT = 64
 
 
@@ -38,14 +40,19 @@ class TfrecordSource:
     """The records of TFRecord files, file after file in the order of their names; each file is a block.
 
     columns: which features, in this order, and what those are that are bytes; none takes all. The fields are inferred
-    from up to 64 records, spread evenly; a record that differs cannot be read. Raises NotFound, InvalidInput naming
-    file and record, Refused outside `data_root`.
+    from up to 64 records, spread evenly; a record that differs cannot be read. Records of fixed size are kept in memory
+    once they are read, if all of them fit into `memory_budget` bytes. Raises NotFound, InvalidInput naming file and
+    record, Refused outside `data_root`.
     """
 
     random = False
 
     def __init__(
-        self, data_dir: str, columns: Mapping[str, Wanted] | None = None, data_root: Path | None = None
+        self,
+        data_dir: str,
+        columns: Mapping[str, Wanted] | None = None,
+        data_root: Path | None = None,
+        memory_budget: int = MEMORY_BUDGET,
     ) -> None:
         located = [locate(path, data_root) for path in record_files(data_dir, data_root)]
         self._files = [records for records, _ in located]
@@ -60,6 +67,9 @@ class TfrecordSource:
             raise
         self.spec = spec_of(features)
         self._decoder = ExampleDecoder(features)
+        size = size_in_memory(self.spec, len(self))
+        fits = size is not None and size <= memory_budget
+        self._kept = KeptRows(self.spec, len(self), self._read) if fits else None
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -67,15 +77,19 @@ class TfrecordSource:
     def gather(self, rows: Rows) -> dict[str, Column]:
         """Rows (n,) int64 of every column. Raises InvalidInput for a damaged record, IndexError for no such row."""
         check_rows(rows, len(self))
-        return self._decoder.decode(self._records(rows), lambda place: self.where(int(rows[place])))
+        return self._kept.gather(rows) if self._kept else self._read(rows)
 
     def describe(self) -> str:
         read = "read by index" if not self._unindexed else self._advice()
-        return f"TFRecord, {len(self._files)} files, {len(self):,} records, {read}"
+        kept = ", kept in memory" if self._kept else ""
+        return f"TFRecord, {len(self._files)} files, {len(self):,} records, {read}{kept}"
 
     def where(self, row: int) -> str:
         file, inside = locate_block(self.blocks, row)
         return f"{self._files[file].path} record {inside}"
+
+    def _read(self, rows: Rows) -> dict[str, Column]:
+        return self._decoder.decode(self._records(rows), lambda place: self.where(int(rows[place])))
 
     def _advice(self) -> str:
         more = f", and {len(self._unindexed) - 1:,} more files" if len(self._unindexed) > 1 else ""

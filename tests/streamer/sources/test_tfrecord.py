@@ -46,10 +46,7 @@ def test_what_tensorflow_wrote(tmp_path):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
-@given(
-    st.lists(st.lists(SAMPLES, min_size=1, max_size=10), min_size=1, max_size=6),
-    st.data(),
-)
+@given(st.lists(st.lists(SAMPLES, min_size=1, max_size=10), min_size=1, max_size=6), st.data())
 def test_any_examples_at_any_rows(tmp_path, files, data):
     """Whatever examples are written to whichever files, any rows in any order are those, indexed or not."""
     for path in tmp_path.iterdir():
@@ -99,6 +96,22 @@ def _damaged_rows(path):
     return damaged
 
 
+def test_what_does_not_fit_is_read_each_time(tmp_path):
+    """Records that fit into the budget are read once; others, and lists, are read whenever they are asked for."""
+    folder = _numbered(tmp_path, 3, 2)
+    fits, large = TfrecordSource(folder, memory_budget=40), TfrecordSource(folder, memory_budget=39)
+    rows = np.array([4, 0, 2])
+    assert fits.gather(rows)["y"].tolist() == large.gather(rows)["y"].tolist() == [4, 0, 2]
+    for path in record_files(folder):
+        data = path.read_bytes()
+        with path.open("r+b") as file:  # the file that is open goes bad under the reader
+            file.write(bytes(len(data)))
+    assert fits.gather(rows)["y"].tolist() == [4, 0, 2]
+    for source, row in ((fits, 1), (large, 4)):
+        with pytest.raises(InvalidInput, match="checksum is wrong"):
+            source.gather(np.array([row]))
+
+
 def test_files_of_a_folder_and_a_pattern(tmp_path):
     """Shards in their order, without what is no TFRecord file and without the indexes that a pattern matches too."""
     _numbered(tmp_path, 2, 3)
@@ -130,7 +143,7 @@ def test_it_says_how_it_is_read(tmp_path):
     assert source.where(3) == f"{tmp_path}/part-00001-of-00002 record 1"
     for path in record_files(str(tmp_path)):
         build_index(path)
-    assert TfrecordSource(str(tmp_path)).describe() == "TFRecord, 2 files, 5 records, read by index"
+    assert TfrecordSource(str(tmp_path)).describe() == "TFRecord, 2 files, 5 records, read by index, kept in memory"
 
 
 def test_a_bad_record_does_not_hide_the_fields(tmp_path):
