@@ -84,6 +84,15 @@ def test_a_number_too_many_in_as_many_bytes():
         decoder.decode(records, _where)
 
 
+def test_a_feature_that_is_said_twice():
+    """Where a record names a feature twice the last one counts, as protobuf has it, though its bytes look alike."""
+    once = example(y=[3], other=[4])
+    body = example(y=[5])[2:]
+    twice = bytes([once[0], once[1] + len(body)]) + once[2:] + body
+    decoder = ExampleDecoder(infer([parse(once)], {"y": Column()}))
+    assert decoder.decode([twice] * 5, _where)["y"].tolist() == [5] * 5
+
+
 def test_more_layouts_than_are_kept(monkeypatch):
     """Records of many lengths and orders are all read, though few layouts are kept."""
     monkeypatch.setattr(example_columns, "_LAYOUTS_OF_A_LENGTH", 2)

@@ -1,5 +1,6 @@
 """Reading records: any of them in any order, few files open, from many threads, and never a damaged one."""
 
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,17 @@ def test_records_come_as_asked(tmp_path, monkeypatch, longest_run):
     random = np.random.default_rng(1)
     for numbers in (np.arange(40), np.arange(39, -1, -1), random.integers(0, 40, 70), np.array([], np.int64)):
         assert reader.read(0, numbers) == [written[number] for number in numbers]
+
+
+def test_what_is_read_at_once():
+    """Records that lie together are read at once, those that do not are not, and never many more bytes than allowed."""
+    begins = np.array([0, 10, 20, 50, 60, 60])
+    assert record_reader._runs(begins, begins + 10) == [(0, 3), (3, 5), (5, 6)]
+    long = np.arange(100) * (record_reader._LONGEST_RUN // 10)
+    runs = record_reader._runs(long, long + record_reader._LONGEST_RUN // 10)
+    assert runs[0][0] == 0 and runs[-1][1] == 100 and all(one[1] == two[0] for one, two in itertools.pairwise(runs))
+    assert max(stop - start for start, stop in runs) <= 11
+    assert record_reader._runs(begins[:0], begins[:0]) == []
 
 
 def test_threads_read_many_files_with_few_of_them_open(tmp_path, monkeypatch):
