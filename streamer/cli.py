@@ -67,13 +67,30 @@ def inspect(
     params
         A params.yaml: its section is the recipe, or what your loader is called with.
     format
-        parquet, idx or npz, where the name does not tell.
+        parquet, idx, npz or tfrecord, where the name does not tell.
     section
         Which section of the params.
     """
     from streamer.inspect import inspect_source
 
     inspect_source(source, params, format, section)
+    return 0
+
+
+@app.command
+def index(source: str, *, data_root: Path | None = None) -> int:
+    """Write an index beside each TFRecord file, so that opening the data need not walk over it.
+
+    Parameters
+    ----------
+    source
+        A file, folder or pattern.
+    data_root
+        Read and write nothing outside this folder.
+    """
+    from streamer.indexing import index_source
+
+    index_source(source, data_root)
     return 0
 
 

@@ -14,6 +14,7 @@ from streamer.order import Permutation
 from streamer.pipeline import Input, recipe_input
 from streamer.recipe import Recipe
 from streamer.sources import IndexedSource, SequentialSource
+from streamer.sources.record_files import is_record_file
 from streamer.user_loader import read_params, user_input
 from wire.elements import Batch, Field, rows_of
 from wire.errors import InvalidInput, NotFound
@@ -138,10 +139,14 @@ def _guess(source: str) -> str:
     for ending, kind in endings.items():
         if source.endswith(ending):
             return kind
+    if is_record_file(source):
+        return "tfrecord"
     folder = Path(source).expanduser()
     if "://" not in source and "*" not in source and not folder.exists():
         raise NotFound(f"there is no {folder.resolve()}")
     for ending, kind in endings.items():
         if folder.is_dir() and next(folder.rglob(f"*{ending}"), None):
             return kind
-    raise InvalidInput(f"{source} does not tell its format", fix="give --format parquet, idx or npz")
+    if folder.is_dir() and any(is_record_file(path.name) for path in folder.rglob("*")):
+        return "tfrecord"
+    raise InvalidInput(f"{source} does not tell its format", fix="give --format parquet, idx, npz or tfrecord")

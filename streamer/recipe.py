@@ -20,7 +20,8 @@ _STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fal
 class Column(BaseModel):
     """What is done to one column. Everything is optional.
 
-    dtype: cast to it before it travels. shape: of one sample, with as many numbers as before.
+    dtype: cast to it before it travels; for the bytes of a TFRecord, what they are. shape: of one sample, with as many
+    numbers as before.
     scale, offset, lands_as: on arrival (or at the worker) it becomes `x * scale + offset` in that dtype.
     """
 
@@ -44,7 +45,7 @@ class Recipe(BaseModel):
     """
 
     model_config = _STRICT
-    format: Literal["parquet", "idx", "npz", "synthetic"]
+    format: Literal["parquet", "idx", "npz", "tfrecord", "synthetic"]
     data_dir: str = ""
     split: Literal["train", "test"] = "train"
     columns: dict[str, Column] = Field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
@@ -44,26 +45,40 @@ def find(data_dir: str, suffix: str, data_root: Path | None = None) -> tuple[fss
                 f"{data_dir} is outside the data root {data_root}", fix="start the worker without --data-root"
             )
         return _find_remote(data_dir, suffix)
+    paths = find_local(data_dir, lambda name: name.endswith(suffix), suffix, data_root)
+    return fsspec.filesystem("file"), [str(path) for path in paths]
+
+
+def find_local(data_dir: str, counts: Callable[[str], bool], kind: str, data_root: Path | None = None) -> list[Path]:
+    """The files of a data_dir on this machine, sorted; as `find` does.
+
+    counts: whether a file of a folder counts, by its name. kind: what such files are called, for the error.
+    Raises NotFound where there is none, Refused for anything outside `data_root`, InvalidInput for another URI.
+    """
+    if _is_remote(data_dir):
+        raise InvalidInput(
+            f"{kind} files are read from this machine only", where=f"data_dir {data_dir!r}", fix="copy them here"
+        )
     plain = data_dir.removeprefix("file://")
-    paths = _find_local(plain, suffix, data_root)
+    paths = _list_local(plain, counts, data_root)
     for path in paths:
         check_inside(path, data_root)
     if not paths:
-        raise NotFound(f"no {suffix} file in {Path(plain).expanduser().resolve()}", where=f"data_dir {data_dir!r}")
-    return fsspec.filesystem("file"), [str(path) for path in paths]
+        raise NotFound(f"no {kind} file in {Path(plain).expanduser().resolve()}", where=f"data_dir {data_dir!r}")
+    return paths
 
 
 def _is_remote(data_dir: str) -> bool:
     return "://" in data_dir and not data_dir.startswith("file://")
 
 
-def _find_local(plain: str, suffix: str, data_root: Path | None) -> list[Path]:
+def _list_local(plain: str, counts: Callable[[str], bool], data_root: Path | None) -> list[Path]:
     pattern = Path(plain).expanduser()
     if "*" in plain:
         anchored = pattern.absolute()
         return sorted(Path(anchored.anchor).glob(str(anchored.relative_to(anchored.anchor))))
     resolved = resolve(plain, data_root)
-    return sorted(resolved.rglob(f"*{suffix}")) if resolved.is_dir() else [resolved]
+    return sorted(path for path in resolved.rglob("*") if counts(path.name)) if resolved.is_dir() else [resolved]
 
 
 def _find_remote(uri: str, suffix: str) -> tuple[fsspec.AbstractFileSystem, list[str]]:

@@ -71,6 +71,10 @@ def _open_files(recipe: Recipe, data_root: Path | None) -> IndexedSource:
         from streamer.sources.idx import IdxSource
 
         return IdxSource(recipe.data_dir, recipe.split, data_root)
+    if recipe.format == "tfrecord":
+        from streamer.sources.tfrecord import TfrecordSource
+
+        return TfrecordSource(recipe.data_dir, recipe.columns, data_root)
     from streamer.sources.npz import NpzSource
 
     return NpzSource(recipe.data_dir, data_root)

@@ -46,7 +46,10 @@ def test_json_that_is_no_recipe(text):
     [
         ({"shufle": True}, "shufle: there is no such key; did you mean 'shuffle'"),
         ({"columns": {"x": {"dtyp": "int8"}}}, "columns.x.dtyp: there is no such key; did you mean 'dtype'"),
-        ({"format": "csv"}, "format: 'csv' is not allowed; allowed are 'parquet', 'idx', 'npz' or 'synthetic'"),
+        (
+            {"format": "csv"},
+            "format: 'csv' is not allowed; allowed are 'parquet', 'idx', 'npz', 'tfrecord' or 'synthetic'",
+        ),
         ({"batch_size": "many"}, "batch_size: 'many' will not do: a valid integer is needed"),
         ({"batch_size": 0}, "batch_size: 0 will not do: greater than or equal to 1"),
         ({"batch_size": True}, "batch_size: True will not do"),

@@ -17,8 +17,10 @@ from streamer.sources.idx import IdxSource
 from streamer.sources.npz import NpzSource
 from streamer.sources.opening import open_recipe
 from streamer.sources.parquet import ParquetSource
+from streamer.sources.record_index import build_index
 from streamer.sources.synthetic import SyntheticSource
 from streamer.sources.torch_loader import open_loader
+from tests.streamer.sources.record_writing import example, write_records
 from wire.elements import ElementSpec, Field
 
 ROWS = 50
@@ -72,6 +74,17 @@ def _chosen(folder):
     return open_recipe(Recipe(format="parquet", data_dir=str(write_parquet(folder)), batch_size=4, columns=columns))
 
 
+def _tfrecord(folder, indexed=False):
+    """Three files of 17, 17 and 16 records."""
+    for number, rows in enumerate(np.array_split(np.arange(ROWS), 3)):
+        records = [example(image=[IMAGES[row].tobytes()], label=[int(LABELS[row])]) for row in rows]
+        path = write_records(folder / f"part-{number:05d}-of-00003", records)
+        if indexed:
+            build_index(path)
+    columns = {"image": Column(dtype="uint8", shape=(4, 3)), "label": Column()}
+    return open_recipe(Recipe(format="tfrecord", data_dir=str(folder), batch_size=4, columns=columns))
+
+
 SOURCES = {
     "parquet": lambda folder: ParquetSource(str(write_parquet(folder))),
     "parquet by groups": lambda folder: ParquetSource(str(write_parquet(folder)), memory_budget=0),
@@ -79,6 +92,8 @@ SOURCES = {
     "idx zipped": lambda folder: IdxSource(str(write_idx(folder, zipped=True))),
     "npz": _npz,
     "npy": _npy,
+    "tfrecord": _tfrecord,
+    "tfrecord indexed": lambda folder: _tfrecord(folder, indexed=True),
     "chosen columns": _chosen,
     "tensors": lambda _: open_loader(DataLoader(TensorDataset(torch.from_numpy(IMAGES), torch.from_numpy(LABELS)), 8)),
     "dataset": lambda _: open_loader(DataLoader(_Pairs(), 8)),
