@@ -43,8 +43,13 @@ def user_line_of(error: BaseException) -> str:
     return _innermost((frame.filename, frame.lineno or 0) for frame in frames)
 
 
+def is_users(file: str) -> bool:
+    """Whether a file is the user's own, neither of a library nor of this project's machinery."""
+    return not file.startswith(_NOT_THE_USERS)
+
+
 def _innermost(frames: Iterable[tuple[str, int]]) -> str:
-    own = [f"{Path(file).name}:{line}" for file, line in frames if not file.startswith(_NOT_THE_USERS)]
+    own = [f"{Path(file).name}:{line}" for file, line in frames if is_users(file)]
     return own[-1] if own else ""
 
 
