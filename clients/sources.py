@@ -43,9 +43,14 @@ def user_line_of(error: BaseException) -> str:
     return innermost((frame.filename, frame.lineno or 0) for frame in frames)
 
 
+def is_users(file: str) -> bool:
+    """Whether a file is the user's own, neither of a library nor of this project's machinery."""
+    return not file.startswith(_NOT_THE_USERS)
+
+
 def innermost(frames: Iterable[tuple[str, int]]) -> str:
     """ "model.py:41" for the last of some (file, line) that is the user's own; "" where none is."""
-    own = [f"{Path(file).name}:{line}" for file, line in frames if not file.startswith(_NOT_THE_USERS)]
+    own = [f"{Path(file).name}:{line}" for file, line in frames if is_users(file)]
     return own[-1] if own else ""
 
 

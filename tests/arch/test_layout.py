@@ -17,7 +17,10 @@ VAGUE = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 # CSoft's reference projects have a utils.py, and ours are laid out as theirs are.
 CSOFT_LAYOUT = "clients/fc_mnist/*/utils.py"
 # A user's file imports its neighbours, and a project's run.py is started by its path: both say so where they do it.
-EXTENDS_THE_PATH = {Path("streamer/user_code.py"), Path("clients/fc_mnist/pytorch/run.py")}
+EXTENDS_THE_PATH = {
+    Path("streamer/user_code.py"),
+    *(Path("clients/fc_mnist") / framework / "run.py" for framework in ("pytorch", "tf")),
+}
 
 
 def test_the_source_is_found():
