@@ -21,12 +21,12 @@ def flatten(batch: object) -> dict[str, npt.NDArray[Any]]:
     become arrays that share their memory; Python numbers and strings become arrays too. Raises InvalidInput for
     anything else, naming the field.
     """
-    return {name: as_array(leaf, name) for name, leaf in _leaves(batch, "")}
+    return {name: as_array(leaf, name) for name, leaf in leaves(batch)}
 
 
 def names(batch: object) -> tuple[str, ...]:
     """The names that `flatten` gives the fields of this batch, in order."""
-    return tuple(name for name, _ in _leaves(batch, ""))
+    return tuple(name for name, _ in leaves(batch))
 
 
 def as_array(value: object, name: str) -> npt.NDArray[Any]:
@@ -57,13 +57,14 @@ def _check_dtype(dtype: str, name: str) -> None:
         raise InvalidInput(f"field {name!r} has dtype {dtype}, which cannot travel", fix=fix)
 
 
-def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, Any]]:
+    """What stands at the ends of a structure, with its path."""
     children = _children(value)
     if children is None:
         yield path or _ALONE, value
         return
     for key, child in children:
-        yield from _leaves(child, f"{path}.{key}" if path else key)
+        yield from leaves(child, f"{path}.{key}" if path else key)
 
 
 def _children(value: object) -> list[tuple[str, object]] | None:
