@@ -17,6 +17,7 @@ from wire.errors import InvalidInput
 from wire.v1 import coordinator_pb2, run_pb2
 
 DATA_FUNCTIONS = {run_pb2.MODE_TRAIN: "get_train_dataloader", run_pb2.MODE_EVAL: "get_eval_dataloader"}
+_MODES = {run_pb2.MODE_TRAIN: "train", run_pb2.MODE_EVAL: "eval"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ def open_input(
     plan = assignment.data
     if data:
         given = read_params(Path(params) if params else None)
-        hosted = user_input(data, DATA_FUNCTIONS[assignment.mode], given, data_root, plan.seed)
+        function, mode = DATA_FUNCTIONS[assignment.mode], _MODES[assignment.mode]
+        hosted = user_input(data, function, given, data_root, plan.seed, mode)
     else:
         hosted = recipe_input(Recipe.from_json(plan.recipe), data_root)
     _require_same(hosted.spec, spec_from_bytes(plan.element_spec), plan.rows, hosted.rows or 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from streamer.order import InOrder, Order
 from streamer.plan import StreamPlan, check_batch
 from streamer.recipe import Recipe
 from streamer.resume import Resume
-from streamer.sources import IndexedSource, LoaderTraits, SequentialSource
+from streamer.sources import WHOLE, IndexedSource, LoaderTraits, SequentialSource, Shard
+from streamer.sources.loaders import Maker, open_loader
 from streamer.sources.opening import open_recipe
 from streamer.stages import FrameStage
 from streamer.stages.batch import Cut, Gather, full_batches
@@ -166,11 +167,9 @@ def recipe_input(recipe: Recipe, data_root: Path | None = None) -> Input:
     return Input(open_recipe(recipe, data_root), ordering, cast_here=recipe.cast_at == "worker")
 
 
-def loader_input(loader: Any) -> Input:
-    """A user's loader as an input. Raises InvalidInput."""
-    from streamer.sources.torch_loader import open_loader
-
-    return Input(open_loader(loader))
+def loader_input(loader: Any, make: Maker | None = None) -> Input:
+    """A user's loader as an input. make: makes it once more, for sources.loaders.open_loader. Raises InvalidInput."""
+    return Input(open_loader(loader, make))
 
 
 def _walk(
@@ -180,5 +179,7 @@ def _walk(
         walked = cannot_pass(batches) if settings.pass_bad else batches
         return full_batches(walked, settings.batch_size, settings.drop_remainder, first)
 
-    steps = RepeatSequential(source, settings.seed, full, settings.epochs)
+    shard = Shard(turns.turn, turns.turns) if turns.even and source.shards(turns.turns) else WHOLE
+    turns = replace(turns, sharded=shard != WHOLE)
+    steps = RepeatSequential(source, settings.seed, full, settings.epochs, shard)
     return Cut(ShardSequential(steps, turns, cursor, resume))

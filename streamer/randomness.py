@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,7 +25,8 @@ class Randomness:
 
     What runs inside `held` draws the same numbers whatever other readers of this process draw in between, and
     leaves the process's own state as it was. User code so runs in one thread at a time. TensorFlow, where it is
-    imported, is seeded at the first use; its state cannot be kept.
+    imported, is seeded at the first use; its state cannot be kept. A framework that is imported inside is seeded as
+    soon as it is there.
 
     state: of Python's, numpy's and torch's generators after the last use; None before the first one.
     """
@@ -33,7 +38,8 @@ class Randomness:
     @contextmanager
     def held(self) -> Iterator[None]:
         with _TURN:
-            outside = _capture()
+            outside, watch = _capture(), _Imports(self._key)
+            sys.meta_path.insert(0, watch)
             try:
                 if self.state is None:
                     _seed(self._key)
@@ -41,8 +47,46 @@ class Randomness:
                     _restore(self.state)
                 yield
             finally:
+                sys.meta_path.remove(watch)
                 self.state = _capture()
                 _restore(outside)
+
+
+class _Imports(MetaPathFinder):
+    """Seeds a framework when its import is done: whoever imports it first gets the numbers of all later ones."""
+
+    def __init__(self, key: int) -> None:
+        self._key = key
+        self._looking = False
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if fullname not in _SEEDERS or self._looking:
+            return None
+        self._looking = True
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._looking = False
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_and_seed(module: ModuleType) -> None:
+                run(module)
+                _SEEDERS[fullname](module, self._key)
+
+            spec.loader.exec_module = run_and_seed  # type: ignore[method-assign]  # of this one import
+        return spec
+
+
+def _seed_torch(torch: Any, key: int) -> None:
+    torch.default_generator.manual_seed(key >> 1)
+
+
+def _seed_tensorflow(tensorflow: Any, key: int) -> None:
+    tensorflow.random.set_seed(key >> 1)
+
+
+_SEEDERS = {"torch": _seed_torch, "tensorflow": _seed_tensorflow}
 
 
 def _torch() -> Any:
@@ -52,10 +96,9 @@ def _torch() -> Any:
 def _seed(key: int) -> None:
     random.seed(key)
     np.random.seed(key & 0xFFFFFFFF)
-    if torch := _torch():
-        torch.default_generator.manual_seed(key >> 1)
-    if tensorflow := sys.modules.get("tensorflow"):
-        tensorflow.random.set_seed(key >> 1)
+    for name, seed in _SEEDERS.items():
+        if (framework := sys.modules.get(name)) is not None:
+            seed(framework, key)
 
 
 def _capture() -> tuple[Any, ...]:

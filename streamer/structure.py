@@ -57,7 +57,7 @@ def _check_dtype(dtype: str, name: str) -> None:
         raise InvalidInput(f"field {name!r} has dtype {dtype}, which cannot travel", fix=fix)
 
 
-def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, Any]]:
     """The leaves of a structure by their path, in order, whatever they are."""
     children = _children(value)
     if children is None:

@@ -1,7 +1,7 @@
 """Turns: which steps of a replica are a stream's own.
 
 Stream i feeds replica i mod R. The streams of one replica (r, r + R, ...) take its global steps in turn, and the
-turns do not start anew with an epoch.
+turns do not start anew with an epoch. Where a source is sharded, a stream walks a shard of its own, and all of it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from wire.errors import InvalidInput
 class Turns:
     """Stream `stream` of `streams`, which feed `replicas` replicas.
 
+    sharded: its source gives it no batches of other turns.
     Raises InvalidInput with fewer streams than replicas, and for a stream that does not exist.
     """
 
     stream: int
     streams: int
     replicas: int
+    sharded: bool = False
 
     def __post_init__(self) -> None:
         if self.streams < self.replicas:
@@ -46,9 +48,19 @@ class Turns:
         """How many streams this one's replica has."""
         return -(-(self.streams - self.replica) // self.replicas)
 
+    @property
+    def even(self) -> bool:
+        """Whether all replicas have as many streams: only then does a step's every part come from one shard."""
+        return self.streams % self.replicas == 0
+
+    @property
+    def shared(self) -> bool:
+        """Whether the walk that this stream takes its batches from has batches of other turns, too."""
+        return self.turns > 1 and not self.sharded
+
     def next_step(self, step: int) -> int:
         """The stream's first global step that is not before `step`."""
         return step + (self.turn - step) % self.turns
 
     def owns(self, step: int) -> bool:
-        return step % self.turns == self.turn
+        return not self.shared or step % self.turns == self.turn

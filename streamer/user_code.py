@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import site
 import sys
 import sysconfig
@@ -15,6 +16,12 @@ from typing import Any
 from wire.errors import Fault, InvalidInput, NotFound, nearest
 
 UserFunction = Callable[..., Any]
+
+_TRACED = "__autograph_generated_file"
+_FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
+_NODES = re.compile(r"^\{\{function_node [^}]*\}\} ?|\s*\[\[\{.*\}\]\]|\s*\[Op:\w+\](?: name:.*)?")
+_TRACEBACK = re.compile(r"^Traceback \(most recent call last\)|^in user code:", re.MULTILINE)
+_ERROR = re.compile(r"[A-Za-z_.]*(?:Error|Exception|Fault): ")
 
 
 def load_function(reference: str, default_name: str) -> UserFunction:
@@ -36,10 +43,10 @@ def load_function(reference: str, default_name: str) -> UserFunction:
     return function  # type: ignore[no-any-return]  # what a user's module holds has no type
 
 
-def call(function: UserFunction, *arguments: object) -> Any:
+def call(function: UserFunction, *arguments: object, **named: object) -> Any:
     """What a user's function returns. What it raises is raised as InvalidInput with their own line."""
     try:
-        return function(*arguments)
+        return function(*arguments, **named)
     except Fault:
         raise
     except Exception as error:
@@ -49,13 +56,31 @@ def call(function: UserFunction, *arguments: object) -> Any:
 def blame(error: BaseException) -> str:
     """The user's own line behind an exception: "data.py:41 in __getitem__"; else the last line of all."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not _is_library(frame.filename)] or list(frames)[-1:]
+    own = [frame for frame in frames if not is_library(frame.filename)] or list(frames)[-1:]
     return f"{own[-1].filename}:{own[-1].lineno} in {own[-1].name}" if own else ""
 
 
 def user_fault(error: Exception, doing: str) -> InvalidInput:
     """A person's exception as an error of ours: its type and message, what was being done, and their line."""
-    return InvalidInput(f"{type(error).__name__}: {error}", where=blame(error), fix=f"it was raised while {doing}")
+    what, line = told(error)
+    return InvalidInput(what, where=line or blame(error), fix=f"it was raised while {doing}")
+
+
+def told(error: BaseException) -> tuple[str, str]:
+    """The type and message of an error, and the user's line that the message names, if it names one.
+
+    TensorFlow's messages begin and end with names of nodes, and may hold the whole traceback of a Python function that
+    it called, or traced; of these only the last error is told.
+    """
+    message = str(error)
+    frames = [frame for frame in _FRAME.findall(message) if not is_library(frame[0])]
+    where = "{}:{} in {}".format(*frames[-1]) if frames else ""
+    short = _NODES.sub("", message).strip()
+    if _TRACEBACK.search(message):
+        lines = [line.strip() for line in short.splitlines() if line.strip()]
+        errors = [line for line in lines if _ERROR.match(line)]
+        return (errors or lines)[0], where
+    return f"{type(error).__name__}: {short}", where
 
 
 def _split(reference: str) -> tuple[str, str]:
@@ -95,7 +120,8 @@ def _import_fault(error: Exception) -> InvalidInput:
     return InvalidInput(f"{type(error).__name__}: {error}", where=where, fix="it was raised while importing the file")
 
 
-def _is_library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
+    """Whether a file is no user's own: of Python, of an installed package, or of the streamer."""
     own = str(Path(__file__).parent)
     places = [own, sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *site.getsitepackages()]
-    return filename.startswith("<") or any(filename.startswith(place) for place in places)
+    return filename.startswith("<") or _TRACED in filename or any(filename.startswith(place) for place in places)

@@ -7,30 +7,36 @@ from typing import Any
 
 import yaml
 
+from streamer.input_function import MODES, InputFunction
 from streamer.pipeline import Input, loader_input, recipe_input
 from streamer.randomness import Randomness
 from streamer.recipe import Recipe
-from streamer.user_code import call, load_function
+from streamer.user_code import load_function
 from wire.errors import InvalidInput, NotFound
 
 
-def user_input(
-    reference: str, default_name: str, params: dict[str, Any], data_root: Path | None = None, seed: int = 0
+def user_input(  # noqa: PLR0913, PLR0917 - all of them say what is opened
+    reference: str,
+    default_name: str,
+    params: dict[str, Any],
+    data_root: Path | None = None,
+    seed: int = 0,
+    mode: str = MODES[0],
 ) -> Input:
-    """What a data function returns for these params: a loader, or a recipe behind one.
+    """What a data function returns for these params: a loader, a dataset, or a recipe behind one.
+
+    mode: one of input_function.MODES, for a function that takes it.
 
     What the function draws at random is a function of the seed, in every process; what its module draws while it is
     imported is always the same. A recipe reads nothing outside `data_root`; a user's own code is not bound by it.
     Raises Fault.
     """
-    import streamer.sources.torch_loader  # noqa: F401 - a framework must be there before its generators are seeded
-
     with Randomness().held():
-        function = load_function(reference, default_name)
+        make = InputFunction(load_function(reference, default_name), params, mode)
     with Randomness(seed).held():
-        loader = call(function, params)
+        loader = make().loader
         recipe = getattr(loader, "recipe", None)
-        return recipe_input(recipe, data_root) if isinstance(recipe, Recipe) else loader_input(loader)
+        return recipe_input(recipe, data_root) if isinstance(recipe, Recipe) else loader_input(loader, make)
 
 
 def read_params(path: Path | None) -> dict[str, Any]:

@@ -54,6 +54,17 @@ class Walk(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Part `number` of the `of` parts of a source."""
+
+    number: int = 0
+    of: int = 1
+
+
+WHOLE = Shard()
+
+
 @runtime_checkable
 class SequentialSource(Protocol):
     """A source that can only be walked from its start.
@@ -66,10 +77,18 @@ class SequentialSource(Protocol):
     @property
     def resumes(self) -> bool: ...
 
-    def batches(self, epoch: int, seed: int = 0, state: Any = None) -> Walk:
-        """The batches of an epoch, from its start or from the state of a walk of this epoch.
+    def shards(self, of: int) -> bool:
+        """Whether it can be walked in `of` shards that have each of its samples in one of them.
 
-        The same (epoch, seed) gives the same batches. Raises InvalidInput.
+        If not, those who read it walk all of it and take its batches in turn.
+        """
+        ...
+
+    def batches(self, epoch: int, seed: int = 0, state: Any = None, shard: Shard = WHOLE) -> Walk:
+        """The batches of an epoch, from its start or from the state of a walk of this epoch and shard.
+
+        shard: WHOLE, or one of as many as `shards` says yes to.
+        The same (epoch, seed, shard) gives the same batches. Raises InvalidInput.
         """
         ...
 

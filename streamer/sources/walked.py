@@ -9,7 +9,7 @@ from typing import Any
 
 from streamer.columns import check_batch, spec_of
 from streamer.randomness import Randomness
-from streamer.sources import LoaderTraits
+from streamer.sources import WHOLE, LoaderTraits, Shard
 from streamer.sources.fresh import fresh, has_state
 from streamer.structure import flatten
 from streamer.user_code import user_fault
@@ -48,8 +48,12 @@ class WalkedLoader:
             self._stateful = False
             log.warning("the state of %s is not kept: %s; its streams are resumed by replay", self._name, why)
 
-    def batches(self, epoch: int, seed: int = 0, state: Any = None) -> LoaderWalk:
-        """A walk of an epoch, from its beginning or from a state of such a walk.
+    def shards(self, of: int) -> bool:
+        """Nobody but the loader knows what its batches are made of."""
+        return of == 1
+
+    def batches(self, epoch: int, seed: int = 0, state: Any = None, shard: Shard = WHOLE) -> LoaderWalk:
+        """A walk of an epoch, from its beginning or from a state of such a walk. There is no shard but WHOLE.
 
         Raises InvalidInput for a batch that is not of the first batch's spec, and for a state that does not fit.
         """

@@ -9,7 +9,7 @@ from typing import Any
 
 from streamer.plan import Slice, StreamPlan
 from streamer.resume import Mark
-from streamer.sources import SequentialSource, Walk
+from streamer.sources import WHOLE, SequentialSource, Shard, Walk
 from wire.cursor import Cursor
 from wire.elements import Batch
 from wire.errors import InvalidInput
@@ -66,7 +66,7 @@ class RepeatSequential:
     """The batches of a sequential source, epoch after epoch, numbered over the whole run.
 
     full: what is made of the batches of a walk; its second argument is the number of the first one in its epoch.
-    epochs: None repeats for ever.
+    epochs: None repeats for ever. shard: what is walked of the source.
     """
 
     def __init__(
@@ -75,8 +75,10 @@ class RepeatSequential:
         seed: int,
         full: Callable[[Iterator[Batch], int], Iterator[Batch]],
         epochs: int | None,
+        shard: Shard = WHOLE,
     ) -> None:
         self.source = source
+        self._shard = shard
         self._seed, self._full, self._epochs = seed, full, epochs
         self._interrupted = False
         self._lengths: dict[int, int] = {}
@@ -126,7 +128,7 @@ class RepeatSequential:
             epoch, first, state = epoch + 1, number, None
 
     def _read(self, epoch: int, state: Any, begun: int) -> Iterator[Batch]:
-        self._reading = self.source.batches(epoch, self._seed, state)
+        self._reading = self.source.batches(epoch, self._seed, state, self._shard)
         try:
             for batch in self._full(self._reading, begun):
                 if self._interrupted:

@@ -100,7 +100,7 @@ class ShardSequential:
         if mark is not None and mark.loader is not None and not self._steps.source.resumes:
             mark = Mark(mark.first, mark.first, 0)
         self._epoch, self._taken = target.epoch, mark.sequence if mark else 0
-        self._steps.start(target.epoch, mark, numbered=self._turns.turns > 1)
+        self._steps.start(target.epoch, mark, numbered=self._turns.shared)
         walked = self._walk_to(target)
         known = self._resume.history
         if self._ahead is not None and target.sequence and self._ahead.cursor != target:
@@ -166,7 +166,7 @@ class ShardSequential:
 
     def _numbers(self, step: Step) -> bytes:
         """The start of a batch's epoch: who comes back here need not count the epochs before."""
-        return Mark(step.first, step.first, 0).to_bytes() if self._turns.turns > 1 else b""
+        return Mark(step.first, step.first, 0).to_bytes() if self._turns.shared else b""
 
 
 def _other_batches(target: Cursor) -> InvalidInput:
