@@ -25,14 +25,14 @@ log = logging.getLogger("clients")
 class Captured:
     """A job's model over its input, of whatever framework.
 
-    plan: how the input is cut into streams and batches. initial: the state of a run that begins. optimizer: JSON of
-    its spec; "" in evaluation, and where the program holds it.
+    plan: how the input is cut into streams and batches. begin: the step and the state of a run that has no checkpoint.
+    optimizer: JSON of its spec; "" in evaluation, and where the program holds it.
     """
 
     source: LoaderInput
     plan: run_pb2.DataPlan
     program: AnyProgram
-    initial: Callable[[], State]
+    begin: Callable[[], tuple[int, State]]
     optimizer: str = ""
 
 

@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from clients import report
@@ -24,16 +25,19 @@ STOP_SECONDS = 4.0
 """How long a run may take to stop after Ctrl-C; with the end of the workers that makes five."""
 
 
-def follow(job: Job, session: Session, run_id: str, workers: LocalWorkers, attached_at: int = 0) -> run_pb2.Finished:
+def follow(  # noqa: PLR0913, PLR0917 - who, what, and where it is
+    job: Job, session: Session, run_id: str, workers: LocalWorkers, batch_size: int, attached_at: int = 0
+) -> run_pb2.Finished:
     """Start the workers, follow the run to its end, end the workers.
 
-    attached_at: the step at which a run that was there already is; what it said up to there is not shown again.
+    batch_size: samples of a whole step. attached_at: the step at which a run that was there already is; what it said up to there is not shown again.
     Raises the Fault that ended the run, Interrupted after Ctrl-C, Stopped where somebody else stopped it.
     """
     with ExitStack() as stack:
         stack.enter_context(workers)
-        view = stack.enter_context(ProgressView(job.mode, "wafer:0", job.config.log_steps))
+        view = stack.enter_context(ProgressView(job.mode, job.config.log_steps, batch_size, job.wording))
         follower = _Follower(session, run_id, view, workers, attached_at)
+        follower.on_saved = job.on_saved
         if job.config.save_losses and job.mode != EVAL:
             follower.summaries = stack.enter_context(report.Summaries(job.model_dir, job.mode))
         try:
@@ -62,6 +66,7 @@ class _Follower:
         self._known_to, self._recorded = attached_at, 0
         self._events: queue.SimpleQueue[run_pb2.RunEvent | Fault] = queue.SimpleQueue()
         self.summaries: report.Summaries | None = None
+        self.on_saved: Callable[[int], None] | None = None
 
     def start(self) -> None:
         """Listen in a thread: a Ctrl-C in the middle of gRPC's own code may leave one of its locks taken for ever."""
@@ -111,7 +116,9 @@ class _Follower:
             case "progress":
                 self._advance(event.progress)
             case "saved":
-                self._view.saved(event.saved.step)
+                self._view.saved(event.saved)
+                if self.on_saved is not None:
+                    self.on_saved(event.saved.step)
             case "late":
                 self._view.late(event.late)
             case "passed":

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from clients.sections import RunConfig
+from clients.wording import PYTORCH, Wording
 from wire.errors import InvalidInput
 
 DataFunction = Callable[[dict[str, Any]], Any]
@@ -25,7 +26,8 @@ class Job:
 
     params: the whole params in force; data paths are absolute. config: its runconfig, typed.
     params_path: the file it was read from. model_dir: absolute. mode: "train" or "eval".
-    cs_ip: HOST:PORT of the coordinator, None off the system.
+    cs_ip: HOST:PORT of the coordinator, None off the system. wording: of its log lines. on_saved: hears the step of
+    each checkpoint that is there.
     """
 
     params: dict[str, Any]
@@ -36,6 +38,8 @@ class Job:
     cs_ip: str | None = None
     train_data_fn: DataFunction | None = None
     eval_data_fn: DataFunction | None = None
+    wording: Wording = PYTORCH
+    on_saved: Callable[[int], None] | None = None
 
     @property
     def input_section(self) -> str:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from clients.wording import PYTORCH, Wording
 from wire.v1 import ingest_pb2, run_pb2
 
 log = logging.getLogger("clients")
@@ -31,14 +32,22 @@ class LogLines(logging.Handler):
 
 
 class ProgressView:
-    """Shows events. `device` names the wafer in the log lines, which have the form that CSoft's have.
+    """Shows events, in the words of a framework. batch_size: samples of a whole step.
 
     The moving line is on `console`, by default standard error; log lines that go to the same terminal scroll above it.
     """
 
-    def __init__(self, mode: str, device: str, log_steps: int, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        mode: str,
+        log_steps: int,
+        batch_size: int,
+        wording: Wording = PYTORCH,
+        console: Console | None = None,
+    ) -> None:
         self._mode = mode
-        self._device = device
+        self._batch_size = batch_size
+        self._wording, self._words = wording, logging.getLogger(wording.logger)
         self._log_steps = max(1, log_steps)
         console = console or Console(stderr=True)
         shared = sys.stdout.isatty()
@@ -65,8 +74,8 @@ class ProgressView:
     def queued(self, place: int) -> None:
         log.info("In the queue: %d job%s ahead", place, "s" if place != 1 else "")
 
-    def saved(self, step: int) -> None:
-        log.info("Saved checkpoint at global step: %d", step)
+    def saved(self, saved: run_pb2.Saved) -> None:
+        self._words.info("%s", self._wording.saved(saved.step, saved.path))
 
     def late(self, late: run_pb2.Late) -> None:
         who = f"worker {late.worker}" if late.worker else "no worker pushes it"
@@ -85,18 +94,10 @@ class ProgressView:
 
     def progress(self, progress: run_pb2.Progress) -> None:
         if progress.step % self._log_steps == 0:
-            log.info("%s", self._csoft(progress))
+            self._words.info("%s", self._wording.progress(self._mode, progress, self._batch_size))
         if self._moving:
             line = Text(_line(self._mode, progress), no_wrap=True, overflow="ellipsis", style="bold")
             self._live.update(line, refresh=True)
-
-    def _csoft(self, progress: run_pb2.Progress) -> str:
-        loss = f"Loss={progress.loss:.5f}, " if math.isfinite(progress.loss) else ""
-        return (
-            f"| {self._mode.capitalize()} Device={self._device}, Step={progress.step}, {loss}"
-            f"Rate={progress.recent_samples_per_second:.2f} samples/sec, "
-            f"GlobalRate={progress.samples_per_second:.2f} samples/sec"
-        )
 
 
 def _place(bad: ingest_pb2.BadSample) -> str:

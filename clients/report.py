@@ -133,13 +133,10 @@ def conclude(job: Job, outcome: Outcome, checkpoint_step: int = 0) -> None:
     """Table, performance.json and last words. checkpoint_step: the step of what was evaluated."""
     print_table(outcome)
     write_performance(outcome, job.model_dir)
-    if job.mode == TRAIN:
-        log.info("Training Completed Successfully!")
-        return
-    log.info("Avg Eval. Loss = %.5f", outcome.loss)
-    for name, value in outcome.metrics.items():
-        log.info("%s = %.5f", name, value)
-    if job.config.save_losses:
+    training, words = job.mode == TRAIN, logging.getLogger(job.wording.logger)
+    for line in job.wording.trained(outcome) if training else job.wording.evaluated(outcome, checkpoint_step):
+        words.info("%s", line)
+    if job.config.save_losses and not training:
         with Summaries(job.model_dir, job.mode) as summaries:
             summaries.add_values({"loss": outcome.loss, **outcome.metrics}, checkpoint_step)
 

@@ -134,10 +134,12 @@ def _found(job: Job) -> tuple[Path, Checkpoint]:
 
 def _begin(job: Job, compiled: Compiled) -> int:
     digest = compiled.captured.program.digest()
-    state = compiled.captured.initial()
-    checkpoints.write(job.model_dir, Checkpoint(step=0, state=state, seed=job.config.seed, executable=digest))
-    log.info("Saved checkpoint at global step: 0")
-    return 0
+    step, state = compiled.captured.begin()
+    path = checkpoints.write(job.model_dir, Checkpoint(step, state, seed=job.config.seed, executable=digest))
+    logging.getLogger(job.wording.logger).info("%s", job.wording.saved(step, str(path)))
+    if job.on_saved is not None:
+        job.on_saved(step)
+    return step
 
 
 def _go_on(start: Checkpoint, job: Job, plan: run_pb2.DataPlan) -> int:
@@ -167,7 +169,7 @@ def _run(job: Job, session: Session, compiled: Compiled, spec: run_pb2.RunSpec, 
     workers = LocalWorkers(job.config.workers, session.address, session.id, data, job.config.streamer_logging)
     submitted = session.submit(spec)
     at = _attached(session, submitted, spec.model_dir) if submitted.attached else 0
-    finished = following.follow(job, session, submitted.run_id, workers, at)
+    finished = following.follow(job, session, submitted.run_id, workers, spec.data.batch_size, at)
     outcome = report.Outcome.of(job.mode, finished, compiled.seconds)
     report.conclude(job, outcome, step)
     return outcome

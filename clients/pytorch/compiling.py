@@ -35,7 +35,7 @@ def captured_job(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> Ca
         entries = [Entry(GRADIENTS, plan.batch_size // plan.replicas)]
         optimizer = OptimizerSpec.from_params(job.params["optimizer"]).model_dump_json()
     program = capture(model, first_batch(loader), entries)
-    return Captured(source, plan, program, lambda: State(initial_weights(model)), optimizer)
+    return Captured(source, plan, program, lambda: (0, State(initial_weights(model))), optimizer)
 
 
 def _replicas(model: PyTorchBaseModel, job: Job) -> int:

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from clients.tensorflow.calls import InputFn, Model
 from clients.tensorflow.run_config import CSRunConfig, RunConfig
 from clients.tensorflow.warm_start import WarmStartSettings
-from wire.errors import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,10 @@ class Backend(Protocol):
     def predict(self, setup: Setup, asked: Prediction) -> Iterator[Any]: ...
 
 
-def _no_system() -> Backend:
-    what = "TensorFlow models do not run on the system yet"
-    raise Refused(what, where="cs_ip, validate_only, compile_only", fix="leave these out: it runs in this process then")
+def _system() -> Backend:
+    from clients.tensorflow.wafer_backend import WaferBackend
+
+    return WaferBackend()
 
 
 def _here() -> Backend:
@@ -93,13 +93,13 @@ def _here() -> Backend:
     return PlainBackend()
 
 
-SYSTEM: Callable[[], Backend] = _no_system
+SYSTEM: Callable[[], Backend] = _system
 """The door to the system: what gives its backend."""
 
 HERE: Callable[[], Backend] = _here
 
 
 def choose(config: RunConfig, use_cs: bool | None) -> Backend:
-    """The system's backend where use_cs or a cs_ip asks for it, else this process. Raises Refused."""
+    """The system's backend where use_cs or a cs_ip asks for it, else this process."""
     has_system = isinstance(config, CSRunConfig) and bool(config.cs_ip)
     return SYSTEM() if (has_system if use_cs is None else use_cs) else HERE()

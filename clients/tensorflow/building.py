@@ -68,7 +68,7 @@ def build(call: Call, element: Any, entry: Entry, seed: int) -> Built:
 def line_of(op: Any) -> str:
     """The user's line that made an operation; for one of the backward pass, the line it is the gradient of."""
     while getattr(op, "_original_op", None) is not None:
-        op = op._original_op  # noqa: SLF001 - there is no public way from a gradient to its operation
+        op = op._original_op
     return innermost((frame.filename, frame.lineno) for frame in op.traceback)
 
 

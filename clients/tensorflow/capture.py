@@ -24,8 +24,8 @@ from wafer_sim.compiler.dataflow import (
     OPTIMIZER,
     TRAIN,
     WEIGHT,
-    DataGraph,
     Dataflow,
+    DataGraph,
     Variable,
 )
 from wafer_sim.compiler.program import GRADIENTS, Entry, Tensor

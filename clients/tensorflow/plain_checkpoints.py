@@ -13,7 +13,7 @@ from wire.errors import InvalidInput, NotFound
 
 NAME = "model.ckpt"
 _INDEX = re.compile(rf"^{re.escape(NAME)}-(?P<step>\d+)\.index$")
-_ANEW = "keep the model's layers and sizes, or start in a new model_dir"
+ANEW = "keep the model's layers and sizes, or start in a new model_dir"
 
 
 def newest(model_dir: Path) -> str | None:
@@ -62,7 +62,7 @@ def require_fit(path: str, variables: Iterable[Any]) -> None:
     for variable in variables:
         name, shape = variable.op.name, variable.shape
         if name not in held:
-            raise InvalidInput(f"the checkpoint has no variable {name!r}", where=path, fix=_ANEW)
+            raise InvalidInput(f"the checkpoint has no variable {name!r}", where=path, fix=ANEW)
         if not shape.is_compatible_with(held[name]):
             what = f"{name!r} has shape {shape.as_list()}, in the checkpoint {list(held[name])}"
-            raise InvalidInput(what, where=path, fix=_ANEW)
+            raise InvalidInput(what, where=path, fix=ANEW)

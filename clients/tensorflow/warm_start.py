@@ -51,16 +51,22 @@ def warm_start(settings: WarmStartSettings) -> None:
     Raises NotFound where there is no checkpoint, and InvalidInput for a variable that it does not hold, or holds in
     another shape.
     """
-    path = settings.ckpt_to_initialize_from
-    found = newest(Path(path)) if Path(path).is_dir() else path
-    if found is None or not exists(str(found)):
-        raise NotFound("there is no checkpoint to begin with", where=path, fix="give the path of model.ckpt-<step>")
+    path = found(settings)
     try:
         tf.compat.v1.train.warm_start(
-            str(found),
+            path,
             vars_to_warm_start=settings.vars_to_warm_start,
             var_name_to_prev_var_name=dict(settings.var_name_to_prev_var_name or {}),
         )
     except (ValueError, tf.errors.NotFoundError) as error:
         what = f"the checkpoint does not fit: {str(error).splitlines()[0]}"
-        raise InvalidInput(what, where=str(found), fix="choose what to take with vars_to_warm_start") from error
+        raise InvalidInput(what, where=path, fix="choose what to take with vars_to_warm_start") from error
+
+
+def found(settings: WarmStartSettings) -> str:
+    """The checkpoint that is meant. Raises NotFound where there is none."""
+    path = settings.ckpt_to_initialize_from
+    meant = newest(Path(path)) if Path(path).is_dir() else path
+    if meant is None or not exists(meant):
+        raise NotFound("there is no checkpoint to begin with", where=path, fix="give the path of model.ckpt-<step>")
+    return meant

@@ -70,7 +70,7 @@ def test_a_run_is_shown_and_its_end_is_given(tmp_path: Path, caplog: pytest.LogC
         ended(60),
     )
     with caplog.at_level("INFO"):
-        assert follow(job(tmp_path), talk, "r", nobody()).progress.step == 60
+        assert follow(job(tmp_path), talk, "r", nobody(), 256).progress.step == 60
     assert [message.split(",")[0] for message in caplog.messages] == [
         "In the queue: 2 jobs ahead",
         "Running",
@@ -82,7 +82,7 @@ def test_a_run_is_shown_and_its_end_is_given(tmp_path: Path, caplog: pytest.LogC
 
 def test_save_losses_off_leaves_no_events(tmp_path: Path) -> None:
     """runconfig.save_losses False is honoured on the wafer too."""
-    follow(job(tmp_path, save_losses=False), Talk(ended(60)), "r", nobody())
+    follow(job(tmp_path, save_losses=False), Talk(ended(60)), "r", nobody(), 256)
     assert not (tmp_path / "train").exists()
 
 
@@ -107,7 +107,7 @@ def test_steps_of_a_run_that_went_back_are_recorded_once(tmp_path: Path, caplog:
     talk = Talk(at(50), at(100), run_pb2.RunEvent(phase="starting it again from step 0"), at(50), at(100), at(150))
     talk._after = (ended(150),)
     with caplog.at_level("INFO"):
-        follow(job(tmp_path), talk, "r", nobody())
+        follow(job(tmp_path), talk, "r", nobody(), 256)
     assert recorded(tmp_path) == [50, 100, 150]
     assert sum("Step=50," in line for line in caplog.messages) == 2
 
@@ -116,7 +116,7 @@ def test_what_was_said_before_it_was_attached_to_is_not_shown(tmp_path: Path, ca
     """It is recorded all the same: the chief before may have been killed before it wrote it."""
     talk = Talk(at(50), at(100), at(150), at(100), ended(150))
     with caplog.at_level("INFO"):
-        follow(job(tmp_path), talk, "r", nobody(), attached_at=100)
+        follow(job(tmp_path), talk, "r", nobody(), 256, attached_at=100)
     assert recorded(tmp_path) == [50, 100, 150]
     assert [line.split("Step=")[1].split(",")[0] for line in caplog.messages] == ["150", "100"]
 
@@ -126,7 +126,7 @@ def test_late_streams_and_bad_samples_are_shown(tmp_path: Path, caplog: pytest.L
     late = run_pb2.RunEvent(late=run_pb2.Late(stream=3, worker="host:7", seconds=2.4))
     bad = ingest_pb2.BadSample(row=4711, where="a.parquet, row 4711", why="it is cut off")
     passed = run_pb2.RunEvent(passed=run_pb2.Passed(step=12, bad=[bad]))
-    follow(job(tmp_path), Talk(late, passed, ended(60)), "r", nobody())
+    follow(job(tmp_path), Talk(late, passed, ended(60)), "r", nobody(), 256)
     assert caplog.messages == [
         "Stream 3 was late by 2.4 s: worker host:7",
         "Step 12: passed over the sample at a.parquet, row 4711: it is cut off",
@@ -137,26 +137,26 @@ def test_the_fault_of_a_run_is_raised(tmp_path: Path) -> None:
     """A problem keeps its kind, its place and what to do."""
     problem = run_pb2.Problem(kind="Exhausted", what="the disk is full", where="/m", fix="make room")
     with pytest.raises(Exhausted) as caught:
-        follow(job(tmp_path), Talk(run_pb2.RunEvent(failed=problem)), "r", nobody())
+        follow(job(tmp_path), Talk(run_pb2.RunEvent(failed=problem)), "r", nobody(), 256)
     assert (caught.value.what, caught.value.where, caught.value.fix) == ("the disk is full", "/m", "make room")
 
 
 def test_a_lost_coordinator_is_raised(tmp_path: Path) -> None:
     """What the session raises while it listens arrives here."""
     with pytest.raises(Unreachable, match="nobody answers"):
-        follow(job(tmp_path), Talk(Unreachable("nobody answers")), "r", nobody())
+        follow(job(tmp_path), Talk(Unreachable("nobody answers")), "r", nobody(), 256)
 
 
 def test_a_stream_of_events_that_just_ends_is_an_error(tmp_path: Path) -> None:
     """No last word is no success."""
     with pytest.raises(Stopped, match="without a word"):
-        follow(job(tmp_path), Talk(), "r", nobody())
+        follow(job(tmp_path), Talk(), "r", nobody(), 256)
 
 
 def test_a_run_that_somebody_else_stopped_is_no_success(tmp_path: Path) -> None:
     """A coordinator that shuts down stops runs with a checkpoint; the chief says how to go on."""
     with pytest.raises(Stopped, match="stopped at step 1,234, and not by this command") as caught:
-        follow(job(tmp_path), Talk(ended(1234, stopped=True)), "r", nobody())
+        follow(job(tmp_path), Talk(ended(1234, stopped=True)), "r", nobody(), 256)
     assert not isinstance(caught.value, Interrupted)
     assert "same command again" in caught.value.fix
 
@@ -176,7 +176,7 @@ def test_ctrl_c_stops_the_run_and_says_how_to_go_on(
     """The run is cancelled, followed to its end, and one line says what became of it."""
     talk = Talk(after_cancel=(ended(step, stopped=True),))
     with pytest.raises(Interrupted) as caught:
-        follow(job(tmp_path, mode, **config), talk, "r", Interrupting(1, "localhost:9", "s"))
+        follow(job(tmp_path, mode, **config), talk, "r", Interrupting(1, "localhost:9", "s"), 256)
     assert talk.cancelled == ["r"]
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -193,7 +193,7 @@ def test_ctrl_c_waits_a_few_seconds_only(tmp_path: Path, monkeypatch: pytest.Mon
             yield from ()
 
     with pytest.raises(Interrupted, match="did not stop within"):
-        follow(job(tmp_path), Silent(), "r", Interrupting(1, "localhost:9", "s"))
+        follow(job(tmp_path), Silent(), "r", Interrupting(1, "localhost:9", "s"), 256)
     over.set()
 
 
@@ -201,4 +201,4 @@ def test_ctrl_c_with_the_coordinator_gone_is_still_an_interruption(tmp_path: Pat
     """Nobody can be told, and that is said."""
     talk = Talk(Unreachable("nobody answers"))
     with pytest.raises(Interrupted, match="did not say how it ended: nobody answers"):
-        follow(job(tmp_path), talk, "r", Interrupting(1, "localhost:9", "s"))
+        follow(job(tmp_path), talk, "r", Interrupting(1, "localhost:9", "s"), 256)

@@ -20,7 +20,7 @@ def progress(step: int) -> run_pb2.Progress:
 
 def test_log_lines_have_the_form_of_csoft(caplog: pytest.LogCaptureFixture) -> None:
     """Every log_steps a line with device, step, loss and both rates; other steps say nothing."""
-    with caplog.at_level("INFO"), ProgressView("train", "wafer:0", 50, Console(file=io.StringIO())) as view:
+    with caplog.at_level("INFO"), ProgressView("train", 50, 256, console=Console(file=io.StringIO())) as view:
         for step in (49, 50, 51):
             view.progress(progress(step))
     assert caplog.messages == [
@@ -32,7 +32,7 @@ def test_a_terminal_has_one_moving_line_that_goes_away() -> None:
     """The line is drawn again at each progress and erased at the end; a file never gets it."""
     terminal, file = io.StringIO(), io.StringIO()
     for stream, is_terminal in ((terminal, True), (file, False)):
-        with ProgressView("eval", "wafer:0", 50, Console(file=stream, force_terminal=is_terminal, width=100)) as view:
+        with ProgressView("eval", 50, 256, console=Console(file=stream, force_terminal=is_terminal, width=100)) as view:
             view.progress(progress(7))
             view.progress(progress(8))
     assert "batch 8/900   loss 0.5000   61,234 samples/s" in terminal.getvalue()
@@ -42,10 +42,10 @@ def test_a_terminal_has_one_moving_line_that_goes_away() -> None:
 
 def test_what_happens_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Phases, the place in the queue and checkpoints are lines."""
-    with caplog.at_level("INFO"), ProgressView("train", "wafer:0", 50, Console(file=io.StringIO())) as view:
+    with caplog.at_level("INFO"), ProgressView("train", 50, 256, console=Console(file=io.StringIO())) as view:
         view.queued(1)
         view.phase("waiting for 4 streams")
-        view.saved(700)
+        view.saved(run_pb2.Saved(step=700))
     assert caplog.messages == [
         "In the queue: 1 job ahead",
         "Waiting for 4 streams",
@@ -55,7 +55,7 @@ def test_what_happens_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_bad_samples_are_listed_and_then_counted(caplog: pytest.LogCaptureFixture) -> None:
     """Ten in full; after that how many they are, each time the number doubles, and at the end."""
-    with ProgressView("train", "wafer:0", 50, Console(file=io.StringIO())) as view:
+    with ProgressView("train", 50, 256, console=Console(file=io.StringIO())) as view:
         for step in range(1, 26):
             bad = [ingest_pb2.BadSample(row=step, why="cut off"), ingest_pb2.BadSample(row=step, where="f", why="bad")]
             view.passed(run_pb2.Passed(step=step, bad=bad))
@@ -73,7 +73,7 @@ def test_bad_samples_are_listed_and_then_counted(caplog: pytest.LogCaptureFixtur
 
 def test_a_late_stream_without_a_worker_says_so(caplog: pytest.LogCaptureFixture) -> None:
     """Nobody is blamed who does not host it."""
-    with ProgressView("train", "wafer:0", 50, Console(file=io.StringIO())) as view:
+    with ProgressView("train", 50, 256, console=Console(file=io.StringIO())) as view:
         view.late(run_pb2.Late(stream=1, seconds=3.0))
     assert caplog.messages == ["Stream 1 was late by 3.0 s: no worker pushes it"]
 

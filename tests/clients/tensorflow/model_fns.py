@@ -53,7 +53,9 @@ def convolutional(features: Any, labels: Any, mode: str) -> Spec:
     logits = tf.reshape(pooled, (-1, 64)) @ kernel
     loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(tf.one_hot(labels, 3), logits))
     if mode != "train":
-        return Spec(loss, host_call=(lambda a, b: {"accuracy": v1.metrics.accuracy(a, b)}, [labels, tf.argmax(logits, 1)]))
+        return Spec(
+            loss, host_call=(lambda a, b: {"accuracy": v1.metrics.accuracy(a, b)}, [labels, tf.argmax(logits, 1)])
+        )
     momentum = v1.train.MomentumOptimizer(0.05, 0.9, use_nesterov=True).minimize(loss, var_list=[filters])
     step = v1.train.get_or_create_global_step()
     rms = v1.train.RMSPropOptimizer(0.01).minimize(loss, var_list=[kernel], global_step=step)

@@ -1,0 +1,114 @@
+"""An estimator's work on the system: captured here, run by the wafer, fed by workers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from clients import compiling, wafer_loop
+from clients import params as params_files
+from clients.job import EVAL, TRAIN, Job
+from clients.sections import RunConfig, SystemKeys
+from clients.tensorflow import exchange, plain_checkpoints
+from clients.tensorflow.backends import Compilation, Evaluation, Prediction, Setup, Training
+from clients.tensorflow.calls import InputFn
+from clients.tensorflow.capturing import captured_job
+from clients.tensorflow.modes import ModeKeys
+from clients.tensorflow.run_config import CSRunConfig
+from clients.tensorflow.wording import TensorflowWording
+from wire.errors import InvalidInput, NotFound, Refused
+
+log = logging.getLogger("tensorflow")
+
+NEVER = 2**31
+"""Steps between two log lines that nobody asked for."""
+
+
+class WaferBackend:
+    """The wafer behind config.cs_ip. Its own keys (num_workers, multireplica, ...) are those of params["runconfig"]."""
+
+    def compile(self, setup: Setup, asked: Compilation) -> None:
+        """Check the model; unless validate_only, leave its executable."""
+        mode = TRAIN if asked.mode == ModeKeys.TRAIN else EVAL
+        job = _job(setup, mode, asked.input_fn)
+        work = compiling.validate if asked.validate_only else compiling.compile_job
+        work(partial(captured_job, setup, job), job)
+
+    def train(self, setup: Setup, asked: Training) -> None:
+        """Train to the end, and leave model.ckpt-<step> beside each checkpoint_<step>."""
+        if asked.hooks or asked.saving_listeners:
+            what = "hooks and saving_listeners run between steps, which the system makes by itself"
+            raise Refused(what, where="train", fix="leave them out, or use a host_call instead")
+        if asked.steps is None and asked.max_steps is None:
+            what = "nothing says how long to train: the input of the system has no end"
+            raise InvalidInput(what, where="train", fix="pass steps=... or max_steps=...")
+        length = {"num_steps": asked.steps} if asked.steps is not None else {"max_steps": asked.max_steps}
+        job = _job(setup, TRAIN, asked.input_fn, on_saved=partial(_export, setup), **length)
+        params_files.dump(setup.model.params, setup.model_dir, TRAIN)
+        outcome = wafer_loop.train(partial(captured_job, setup, job), job)
+        if outcome is not None and plain_checkpoints.newest(setup.model_dir) is None:
+            _export(setup, outcome.step)
+
+    def evaluate(self, setup: Setup, asked: Evaluation) -> dict[str, Any]:
+        """The metrics of a checkpoint, with "loss" and "global_step"."""
+        if asked.hooks:
+            raise Refused("hooks cannot run on the system", where="evaluate", fix="leave them out")
+        checkpoint = _checkpoint(setup, asked.checkpoint_path)
+        job = _job(setup, EVAL, asked.input_fn, eval_steps=asked.steps, checkpoint_path=checkpoint)
+        params_files.dump(setup.model.params, setup.model_dir, EVAL)
+        outcome = wafer_loop.evaluate(partial(captured_job, setup, job), job)
+        step = int(Path(checkpoint).name.removeprefix("checkpoint_"))
+        return {**outcome.metrics, "loss": outcome.loss, "global_step": step}
+
+    def predict(self, setup: Setup, asked: Prediction) -> Iterator[Any]:
+        """Raises Refused: nothing comes back from the system but metrics."""
+        what = "predictions are made off the system, from model.ckpt-<step>"
+        raise Refused(what, where="predict", fix="pass use_cs=False, or leave cs_ip out")
+
+
+def _job(setup: Setup, mode: str, input_fn: InputFn, on_saved: Any = None, **keys: Any) -> Job:
+    config, params = setup.config, setup.model.params
+    given = params.get("runconfig") or {}
+    system = {key: given[key] for key in SystemKeys.model_fields if key in given and key not in _OWN}
+    run = RunConfig(
+        **system,
+        mode="train" if mode == TRAIN else "eval",
+        compile_dir=None if setup.compile_dir is None else str(setup.compile_dir),
+        keep_checkpoint_max=config.keep_checkpoint_max or 0,
+        checkpoint_steps=config.save_checkpoints_steps or 0,
+        log_steps=config.log_step_count_steps or NEVER,
+        save_losses=bool(config.save_summary_steps),
+        seed=config.tf_random_seed or 0,
+        **keys,
+    )
+    return Job(
+        params=params,
+        config=run,
+        params_path=setup.model_dir / mode / f"params_{mode}.yaml",
+        model_dir=setup.model_dir,
+        mode=mode,
+        cs_ip=config.cs_ip if isinstance(config, CSRunConfig) else None,
+        train_data_fn=input_fn if mode == TRAIN else None,
+        eval_data_fn=input_fn if mode == EVAL else None,
+        wording=TensorflowWording(),
+        on_saved=on_saved,
+    )
+
+
+_OWN = ("compile_dir", "keep_checkpoint_max", "max_steps", "eval_steps", "checkpoint_path")
+
+
+def _export(setup: Setup, step: int) -> None:
+    with suppress(NotFound):  # a later one has taken its place already
+        exchange.export(setup.model_dir, step, setup.config.keep_checkpoint_max or 0)
+
+
+def _checkpoint(setup: Setup, given: str | None) -> str:
+    """The system's checkpoint that stands beside TensorFlow's. Raises NotFound."""
+    path = Path(plain_checkpoints.require(setup.model_dir, given))
+    step = plain_checkpoints.step_of(str(path))
+    return str(path.parent / f"checkpoint_{step}")
