@@ -47,6 +47,9 @@ def open_dataset(dataset: Any, make: Maker | None = None) -> DatasetSource:
     shuffle in it goes on from one to the next, so that only first walks are a function of the seed.
     Nothing is read. Raises InvalidInput, saying what to change in input_fn.
     """
+    if make is not None and not tf.executing_eagerly():  # what was built in a graph can be walked in a session only
+        with _eager():
+            dataset = make(WHOLE).loader
     return DatasetSource(dataset, make)
 
 
