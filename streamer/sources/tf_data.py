@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tensorflow.python.framework import config  # what switches determinism on c
 
 from streamer.loader_state import LARGEST, StateError
 from streamer.randomness import Randomness
-from streamer.sources import WHOLE, LoaderTraits, Shard, tf_graph
+from streamer.sources import WHOLE, LoaderTraits, Shard, tf_graph, tf_rows
 from streamer.sources.loaders import Made, Maker, is_dataset
 from streamer.sources.tf_spec import Layout, column_of, layout_of
 from streamer.user_code import told
@@ -29,6 +30,16 @@ _FAIL = 2  # of an iterator that cannot be saved as a whole, rather than saving 
 _COMPRESSED = 32  # a state is compressed; no data is by more than this
 
 
+class Cut(Enum):
+    """Who cuts a pipeline into shards: nobody, as its readers take turns; the user's own function; or the streamer."""
+
+    NONE = "taken in turn"
+    WHOLE = "one shard"
+    OWN = "by input_context"
+    FILES = "by file"
+    ROWS = "by row"
+
+
 def open_dataset(dataset: Any, make: Maker | None = None) -> DatasetSource:
     """The source that a tf.data.Dataset of batches is: (features, labels), or features.
 
@@ -36,13 +47,16 @@ def open_dataset(dataset: Any, make: Maker | None = None) -> DatasetSource:
     shuffle in it goes on from one to the next, so that only first walks are a function of the seed.
     Nothing is read. Raises InvalidInput, saying what to change in input_fn.
     """
+    if make is not None and not tf.executing_eagerly():  # what was built in a graph can be walked in a session only
+        with _eager():
+            dataset = make(WHOLE).loader
     return DatasetSource(dataset, make)
 
 
 class DatasetSource:
     """The batches of a dataset, made anew for each walk with the random generators seeded.
 
-    It shards by the user's own input_context, or else by file if it repeats for ever and begins with a list of files.
+    It shards by the user's own input_context; else, if it repeats for ever, by the files or rows that it begins with.
     cardinality: batches in an epoch, or INFINITE or UNKNOWN.
     """
 
@@ -51,9 +65,10 @@ class DatasetSource:
         with _eager():
             self._layout = layout_of(dataset.element_spec)
             self.cardinality = INFINITE if tf_graph.endless(dataset) else int(dataset.cardinality())
-            self._files = tf_graph.files(dataset) if make is not None and self.cardinality == INFINITE else 0
+            self._parts = tf_graph.parts(dataset) if make is not None and self.cardinality == INFINITE else 0
+            self._by_file = tf_graph.reads_files(dataset)
             self._held = tf_graph.shuffled_bytes(dataset)
-        self._own: dict[int, bool] = {}
+        self._cuts = {1: Cut.WHOLE}
         self._stateful = self._held <= LARGEST * _COMPRESSED
         self.spec = self._layout.spec
         self.traits = LoaderTraits(self._layout.batch_size, shuffle=False, drop_last=True)
@@ -71,10 +86,10 @@ class DatasetSource:
             log.warning("the state of this tf.data pipeline is not kept: %s; its streams are resumed by replay", why)
 
     def shards(self, of: int) -> bool:
-        """Whether the user's function makes shards itself, or the pipeline can be cut by its files. The files come in
-        another order then, but each stays whole.
+        """Whether the user's function makes shards itself, or the pipeline can be cut where it begins. Then what each
+        shard shuffles and batches is its own.
         """
-        return of == 1 or self._shards_itself(of) or of <= self._files
+        return self._cut(of) is not Cut.NONE
 
     def batches(self, epoch: int, seed: int = 0, state: Any = None, shard: Shard = WHOLE) -> DatasetWalk:
         """A walk of an epoch of a shard, from its beginning or from a state of such a walk. Raises InvalidInput."""
@@ -83,29 +98,38 @@ class DatasetSource:
     def describe(self) -> str:
         length = {INFINITE: "repeated for ever", UNKNOWN: "of unknown length"}
         size = length.get(self.cardinality, f"{self.cardinality:,} batches")
-        cut = f", {self._files} files" if self._files else ""
+        cut = f", cut by its {self._parts:,} {'files' if self._by_file else 'rows'}" if self._parts else ""
         return f"tf.data pipeline, batches of {self._layout.batch_size}, {size}{cut}"
 
-    def _shards_itself(self, of: int) -> bool:
-        if of not in self._own:
+    def _cut(self, of: int) -> Cut:
+        """How it is cut into so many shards, tried out once on the first of them."""
+        if of not in self._cuts:
+            possible = Cut.NONE if of > self._parts else Cut.FILES if self._by_file else Cut.ROWS
             with _eager(), Randomness().held():
-                self._own[of] = self._make(Shard(0, of)).own_shard
-        return self._own[of]
+                made, cut = self._made(Shard(0, of), possible)
+            self._cuts[of] = Cut.OWN if made.own_shard else Cut.NONE if possible is Cut.ROWS and not cut else possible
+        return self._cuts[of]
+
+    def _made(self, shard: Shard, cut: Cut) -> tuple[Made, bool]:
+        """What the function makes, and whether it was cut by rows, once, where it begins."""
+        with tf_rows.cut_rows(shard if cut is Cut.ROWS else WHOLE) as begun:
+            made = self._make(shard)
+        return made, len(begun) == 1 and is_dataset(made.loader) and tf_graph.cut_once(made.loader)
 
     def _dataset(self, shard: Shard) -> Any:
-        made = self._make(shard)
+        cut = self._cut(shard.of)
+        made, by_rows = self._made(shard, cut)
         if not is_dataset(made.loader):
             raise InvalidInput(
                 f"the data function returned a tf.data.Dataset first, and a {type(made.loader).__name__} later",
                 fix="let it return a dataset always",
             )
-        if layout_of(made.loader.element_spec) != self._layout:
+        if layout_of(made.loader.element_spec) != self._layout or by_rows != (cut is Cut.ROWS):
             raise InvalidInput(
                 f"the data function returned a dataset of ({self.spec}) first, and another one later",
                 fix="let it return the same dataset for the same arguments",
             )
-        cut = shard != WHOLE and not made.own_shard
-        return tf_graph.file_shard(made.loader, shard) if cut else made.loader
+        return tf_graph.file_shard(made.loader, shard) if cut is Cut.FILES else made.loader
 
 
 class DatasetWalk:

@@ -15,7 +15,9 @@ from streamer.user_code import is_library
 _PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 _READERS = {"TFRecordDataset", "TFRecordDatasetV2", "TextLineDataset", "FixedLengthRecordDataset"}
 _READERS |= {"FixedLengthRecordDatasetV2"}
+_SHARD = "_ShardDataset"
 _SHARDERS = {"ShardDataset"}
+_BEGINNINGS = {"_TensorSliceDataset", "_RangeDataset"}
 _PER_ELEMENT = {
     "DatasetV1Adapter",
     "_BatchDataset",
@@ -31,7 +33,6 @@ _PER_ELEMENT = {
     "_PrefetchDataset",
     "_RepeatDataset",
     "_ShuffleDataset",
-    "_TensorSliceDataset",
     "TFRecordDatasetV2",
 }
 """Datasets for which it is the same whether their input is cut into shards or what they give: take, skip and cache,
@@ -59,16 +60,25 @@ def calls_python(dataset: Any) -> bool:
     return bool(_operations(dataset) & _PYTHON)
 
 
-def files(dataset: Any) -> int:
-    """How many shards by file a pipeline can be cut into, each sample in one of them; 0 where it cannot be."""
+def parts(dataset: Any) -> int:
+    """Into how many shards a pipeline can be cut where it begins, each sample in one of them; 0 where it cannot be."""
     chain = list(nodes(dataset))
-    operations = _operations(dataset)
-    reads = any(_kind(node) in _READERS for node in chain) or bool(operations & _READERS)
-    if not reads or operations & _SHARDERS or _kind(chain[-1]) != "_TensorSliceDataset":
+    if any(_kind(node) not in _PER_ELEMENT or len(node._inputs()) > 1 for node in chain[:-1]):
         return 0
-    if any(_kind(node) not in _PER_ELEMENT or len(node._inputs()) > 1 for node in chain):
+    if _kind(chain[-1]) not in _BEGINNINGS or _operations(dataset) & _SHARDERS:
         return 0
-    return int(chain[-1].cardinality())
+    return max(0, int(chain[-1].cardinality()))
+
+
+def reads_files(dataset: Any) -> bool:
+    """Whether it begins with names of files that TensorFlow's datasets then read."""
+    return bool(_operations(dataset) & _READERS)
+
+
+def cut_once(dataset: Any) -> bool:
+    """Whether a pipeline has one shard, right behind where it begins."""
+    kinds = [_kind(node) for node in nodes(dataset)]
+    return kinds.count(_SHARD) == 1 and kinds[-2:] == [_SHARD, kinds[-1]] and kinds[-1] in _BEGINNINGS
 
 
 def file_shard(dataset: Any, shard: Shard) -> Any:

@@ -1,10 +1,11 @@
 """User code: found by path or module name, and its errors told with its own lines."""
 
 import sys
+import sysconfig
 
 import pytest
 
-from streamer.user_code import call, load_function
+from streamer.user_code import call, load_function, told
 from wire.errors import InvalidInput, NotFound
 
 
@@ -74,3 +75,46 @@ def test_call(write):
     with pytest.raises(InvalidInput, match="KeyError: 'batch'") as caught:
         call(function, {})
     assert caught.value.where.endswith("user_data_d.py:2 in get")
+
+
+PY_FUNCTION = """{{function_node __wrapped__IteratorGetNext_device_/job:localhost}} KeyError: 'bad picture'
+Traceback (most recent call last):
+
+  File "LIBRARY/script_ops.py", line 267, in __call__
+    return func(device, token, args)
+
+  File "/home/me/data.py", line 29, in pyf
+    raise KeyError("bad picture")
+
+KeyError: 'bad picture'
+
+
+\t [[{{node EagerPyFunc}}]] [Op:IteratorGetNext] name: """
+
+TRACED = """in user code:
+
+    File "/home/me/data.py", line 39, in bad_trace  *
+        return tf.matmul(x, x)
+
+    ValueError: Shape must be rank 2 but is rank 0 for '{{node MatMul}}'."""
+
+OPERATION = """{{function_node __wrapped__IteratorGetNext_device_/job:localhost/device:CPU:0}} /nope/a; No such file \
+[Op:IteratorGetNext] name: """
+
+
+@pytest.mark.parametrize(
+    ("message", "what", "where"),
+    [
+        (PY_FUNCTION, "KeyError: 'bad picture'", "/home/me/data.py:29 in pyf"),
+        (
+            TRACED,
+            "ValueError: Shape must be rank 2 but is rank 0 for '{{node MatMul}}'.",
+            "/home/me/data.py:39 in bad_trace",
+        ),
+        (OPERATION, "RuntimeError: /nope/a; No such file", ""),
+        ("no such key\nin two lines", "RuntimeError: no such key\nin two lines", ""),
+    ],
+)
+def test_long_messages_of_tensorflow_are_told_in_a_sentence(message, what, where):
+    """The names of nodes and the tracebacks inside a message are left out, the user's line in them is found."""
+    assert told(RuntimeError(message.replace("LIBRARY", sysconfig.get_path("purelib")))) == (what, where)

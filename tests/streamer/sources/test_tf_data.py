@@ -226,3 +226,17 @@ def test_an_epoch_follows_the_other():
         str(Cursor(0, epoch, n)) for epoch in (0, 1) for n in range(3)
     ]
     assert frames[6].end
+
+
+def test_a_dataset_built_for_a_graph_is_built_anew():
+    """A user's file may switch eager execution off, as TensorFlow 1 did: the function then runs with it on."""
+    with tf.Graph().as_default():
+        assert _values(_of(lambda params: _range())) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+
+
+def test_a_process_keeps_its_own_determinism():
+    """Iterators are made deterministic, whatever else the process does is left as it was."""
+    from tensorflow.python.framework import config
+
+    next(open_dataset(_range()).batches(0))
+    assert not config.is_op_determinism_enabled()
