@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
+from tf_keras.src import backend as keras_backend
 
 from clients.sources import innermost, model_errors
 from clients.tensorflow.gradients import Seen, gradients_seen
@@ -51,7 +54,7 @@ def fields(element: Any) -> dict[str, Any]:
 def build(call: Call, element: Any, entry: Entry, seed: int) -> Built:
     """Call a model_fn in a fresh graph, for one entry. Raises InvalidInput at the user's line, Refused."""
     graph: Any = tf.Graph()
-    with graph.as_default(), gradients_seen(graph) as seen:
+    with graph.as_default(), gradients_seen(graph) as seen, _keras_seeds(seed):
         tf.compat.v1.set_random_seed(seed)
         tf.compat.v1.get_variable_scope().set_use_resource(True)
         _set_learning_phase(training=entry.kind == GRADIENTS)
@@ -68,7 +71,7 @@ def build(call: Call, element: Any, entry: Entry, seed: int) -> Built:
 def line_of(op: Any) -> str:
     """The user's line that made an operation; for one of the backward pass, the line it is the gradient of."""
     while getattr(op, "_original_op", None) is not None:
-        op = op._original_op  # noqa: SLF001 - there is no public way from a gradient to its operation
+        op = op._original_op
     return innermost((frame.filename, frame.lineno) for frame in op.traceback)
 
 
@@ -113,6 +116,18 @@ def _set_learning_phase(*, training: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tf_keras.backend.set_learning_phase(int(training))
+
+
+@contextmanager
+def _keras_seeds(seed: int) -> Iterator[None]:
+    """Layers draw their initialisers' seeds from here; set_random_seed, the public way, seeds numpy and random too."""
+    held = keras_backend._SEED_GENERATOR
+    before = getattr(held, "generator", None)
+    held.generator = random.Random(seed)  # noqa: S311 - no secret
+    try:
+        yield
+    finally:
+        held.generator = before
 
 
 def _metrics(spec: Any) -> dict[str, tuple[Any, Any]]:

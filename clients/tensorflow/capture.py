@@ -24,8 +24,8 @@ from wafer_sim.compiler.dataflow import (
     OPTIMIZER,
     TRAIN,
     WEIGHT,
-    DataGraph,
     Dataflow,
+    DataGraph,
     Variable,
 )
 from wafer_sim.compiler.program import GRADIENTS, Entry, Tensor
@@ -127,7 +127,9 @@ def _name(variable: Any) -> str:
 def _all_variables(built: Built) -> list[Any]:
     """The graph's variables. Raises Refused for one of the old kind, which has no handle."""
     keys = tf.compat.v1.GraphKeys
-    found = {v.name: v for key in (keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES) for v in built.graph.get_collection(key)}
+    found = {
+        v.name: v for key in (keys.GLOBAL_VARIABLES, keys.LOCAL_VARIABLES) for v in built.graph.get_collection(key)
+    }
     for variable in found.values():
         if not hasattr(variable, "handle"):
             what = f"{_name(variable)!r} is no resource variable"

@@ -17,7 +17,7 @@ _HALVES = "the wafer makes gradients in every replica first, then updates once b
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Names of operations. computing: loss, gradients, metrics. updating: train_op. idle: control inputs (of, on) of the
+    """Names of operations. computing: loss, gradients, metrics. updating: train_op. idle: control inputs (of, on) of an
     update that order nothing but computing."""
 
     computing: Set[str]
@@ -30,7 +30,9 @@ def training_parts(built: Built) -> Parts:
     cuts = built.seen.cuts
     if not cuts:
         what = "train_op uses no optimizer of tf.compat.v1.train, or none of the variables has a gradient"
-        raise InvalidInput(what, where="model_fn", fix="train_op = tf.compat.v1.train.<...>Optimizer(...).minimize(loss)")
+        raise InvalidInput(
+            what, where="model_fn", fix="train_op = tf.compat.v1.train.<...>Optimizer(...).minimize(loss)"
+        )
     taken = {cut.taken.op.name for cut in cuts}
     batch = {placeholder.op.name for placeholder in built.inputs.values()}
     computing = _reached([built.loss.op, *(cut.made.op for cut in cuts)], taken | batch)

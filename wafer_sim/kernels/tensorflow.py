@@ -165,7 +165,9 @@ def _library(groups: Mapping[str, str]) -> dict[str, frozenset[str]]:
 UPDATES = frozenset(_library(_UPDATES_BY_ATTRIBUTES))
 """The operations that change a variable."""
 
-KERNELS: Mapping[str, frozenset[str]] = MappingProxyType({**_library(_BY_ATTRIBUTES), **_library(_UPDATES_BY_ATTRIBUTES)})
+KERNELS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {**_library(_BY_ATTRIBUTES), **_library(_UPDATES_BY_ATTRIBUTES)}
+)
 """Every operation the wafer has a kernel for -> the attributes it may have."""
 
 

@@ -23,9 +23,9 @@ class Spec:
 
 
 def clipped(features: Any, labels: Any, mode: str) -> Spec:
-    """Dict features, an embedding, clipping by the global norm, a schedule over global_step."""
+    """Dict features, looked-up words, clipping by the global norm, a schedule over global_step."""
     table = v1.get_variable("table", (7, 3), initializer=v1.random_normal_initializer())
-    hidden = tf.concat([features["x"], tf.reshape(tf.gather(table, features["words"]), (-1, 6))], 1)
+    hidden = tf.concat([features["x"], tf.reshape(tf.gather(table * 2.0, features["words"]), (-1, 6))], 1)
     with v1.variable_scope("dense"):
         kernel = v1.get_variable("kernel", (10, 5))
         bias = v1.get_variable("bias", (5,), initializer=v1.zeros_initializer())
@@ -53,7 +53,9 @@ def convolutional(features: Any, labels: Any, mode: str) -> Spec:
     logits = tf.reshape(pooled, (-1, 64)) @ kernel
     loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(tf.one_hot(labels, 3), logits))
     if mode != "train":
-        return Spec(loss, host_call=(lambda a, b: {"accuracy": v1.metrics.accuracy(a, b)}, [labels, tf.argmax(logits, 1)]))
+        return Spec(
+            loss, host_call=(lambda a, b: {"accuracy": v1.metrics.accuracy(a, b)}, [labels, tf.argmax(logits, 1)])
+        )
     momentum = v1.train.MomentumOptimizer(0.05, 0.9, use_nesterov=True).minimize(loss, var_list=[filters])
     step = v1.train.get_or_create_global_step()
     rms = v1.train.RMSPropOptimizer(0.01).minimize(loss, var_list=[kernel], global_step=step)
