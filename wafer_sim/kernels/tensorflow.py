@@ -173,4 +173,9 @@ KERNELS: Mapping[str, frozenset[str]] = MappingProxyType(
 
 def nearest_way(op: str) -> str:
     """What a user can do about an operation without a kernel: one clause, never empty."""
-    return _WAYS.get(op) or nearest(op, tuple(KERNELS)).replace("known here: ", "there are kernels for ")[:200]
+    if op in _WAYS:
+        return _WAYS[op]
+    if op.startswith("TensorList"):
+        return "a layer that loops over time needs unroll=True"
+    near = nearest(op, tuple(KERNELS))
+    return near if near.startswith("did") else "write it with arithmetic, matrix products, convolutions and reductions"

@@ -110,7 +110,7 @@ def test_a_batch_that_does_not_fit_is_refused(flows: Flows, batch: Any, says: st
 )
 def test_weights_that_do_not_fit_are_refused(flows: Flows, odd: Any) -> None:
     """By the variable's name; what was there stays."""
-    with pytest.raises(InvalidInput, match="global_step|more|'w'"):
+    with pytest.raises(InvalidInput, match=r"global_step|more|'w'"):
         TensorflowExecutor(flows.program(), odd)
     made = executor(flows)
     with pytest.raises(InvalidInput):
