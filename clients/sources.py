@@ -16,14 +16,14 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _PACKAGES = Path(__file__).resolve().parents[1]
 
 
-def _folder(package: str) -> Iterator[str]:
-    spec = importlib.util.find_spec(package)  # finds it without importing it
-    if spec is not None and spec.origin:
-        yield str(Path(spec.origin).resolve().parent)
+def _homes(*packages: str) -> Iterator[str]:
+    """Where packages live; they are not imported."""
+    found = [importlib.util.find_spec(package) for package in packages]
+    yield from (str(Path(spec.origin).resolve().parent) for spec in found if spec is not None and spec.origin)
 
 
 _NOT_THE_USERS = (
-    *(folder for package in ("torch", "tensorflow", "tf_keras") for folder in _folder(package)),
+    *_homes("torch", "tensorflow", "tf_keras"),
     sysconfig.get_path("stdlib"),
     sysconfig.get_path("purelib"),
     sysconfig.get_path("platlib"),
@@ -44,7 +44,7 @@ def user_line_of(error: BaseException) -> str:
 
 
 def innermost(frames: Iterable[tuple[str, int]]) -> str:
-    """ "model.py:41" for the last (file, line) that is the user's own; "" where none is."""
+    """ "model.py:41" for the last of some (file, line) that is the user's own; "" where none is."""
     own = [f"{Path(file).name}:{line}" for file, line in frames if not file.startswith(_NOT_THE_USERS)]
     return own[-1] if own else ""
 
@@ -58,8 +58,7 @@ def model_errors(doing: str) -> Iterator[None]:
         raise
     except Exception as error:
         what = f"{type(error).__name__} while {doing}: {_first_line(error)}"
-        where = user_line_of(error) or user_line(str(error))
-        raise InvalidInput(what, where=where, fix="mend this line; --traceback shows more") from error
+        raise InvalidInput(what, where=user_line_of(error), fix="mend this line; --traceback shows more") from error
 
 
 def _first_line(error: Exception) -> str:

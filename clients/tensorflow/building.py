@@ -143,10 +143,14 @@ def _metrics(spec: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def _pair(name: str, metric: Any) -> tuple[Any, Any]:
-    if isinstance(metric, tuple | list) and len(metric) == 2:
-        return tf.convert_to_tensor(metric[0]), metric[1]
-    what = f"metric {name!r} is a {type(metric).__name__}, no (value, update_op)"
-    raise InvalidInput(what, where="model_fn", fix="use the functions of tf.compat.v1.metrics")
+    if not isinstance(metric, tuple | list) or len(metric) != 2:
+        what = f"metric {name!r} is a {type(metric).__name__}, no (value, update_op)"
+        raise InvalidInput(what, where="model_fn", fix="use the functions of tf.compat.v1.metrics")
+    value = tf.convert_to_tensor(metric[0])
+    if value.shape.rank != 0:
+        what = f"metric {name!r} has shape {value.shape}, a metric is one number"
+        raise InvalidInput(what, where=line_of(value.op), fix="give one metric for each number")
+    return value, metric[1]
 
 
 def _require_whole(spec: Any, entry: Entry, graph: Any) -> None:

@@ -175,7 +175,7 @@ def nearest_way(op: str) -> str:
     """What a user can do about an operation without a kernel: one clause, never empty."""
     if op in _WAYS:
         return _WAYS[op]
-    if op.startswith("TensorList"):
+    if "TensorList" in op:
         return "a layer that loops over time needs unroll=True"
     near = nearest(op, tuple(KERNELS))
     return near if near.startswith("did") else "write it with arithmetic, matrix products, convolutions and reductions"

@@ -1,4 +1,4 @@
-"""Small models that the tests of clients.tensorflow share."""
+"""A small project that the tests of clients.tensorflow share."""
 
 import sys
 from pathlib import Path

@@ -246,6 +246,29 @@ def test_the_users_process_is_left_as_it_was() -> None:
     assert tf.executing_eagerly()
 
 
+def vector_metric(features: Any, labels: Any, mode: str) -> Spec:
+    return Spec(loss_of(features, labels), eval_metric_ops={"each": v1.metrics.mean_tensor(labels)})
+
+
+def batch_metric(features: Any, labels: Any, mode: str) -> Spec:
+    loss = loss_of(features, labels)
+    return Spec(loss, eval_metric_ops={"loss": (loss * 2.0, loss)})
+
+
+def no_metric(features: Any, labels: Any, mode: str) -> Spec:
+    return Spec(loss_of(features, labels), host_call=(lambda x: [x], [labels]))
+
+
+@pytest.mark.parametrize(
+    ("model_fn", "says"),
+    [(vector_metric, "one number"), (batch_metric, "depends on the batch"), (no_metric, "host_call gives a list")],
+)
+def test_a_metric_that_cannot_be_counted_is_refused(model_fn: Any, says: str) -> None:
+    """A metric is one number, computed from what its update counted."""
+    with pytest.raises(Fault, match=says):
+        capture(model_fn, ELEMENT, [Entry(EVALUATE, 4)])
+
+
 class Scaled(v1.train.Optimizer):
     """Loss scaling around another optimizer."""
 
