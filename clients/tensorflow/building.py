@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
+from tf_keras.src import backend as keras_backend
 
 from clients.sources import innermost, model_errors
 from clients.tensorflow.gradients import Seen, gradients_seen
@@ -51,7 +54,7 @@ def fields(element: Any) -> dict[str, Any]:
 def build(call: Call, element: Any, entry: Entry, seed: int) -> Built:
     """Call a model_fn in a fresh graph, for one entry. Raises InvalidInput at the user's line, Refused."""
     graph: Any = tf.Graph()
-    with graph.as_default(), gradients_seen(graph) as seen:
+    with graph.as_default(), gradients_seen(graph) as seen, _keras_seeds(seed):
         tf.compat.v1.set_random_seed(seed)
         tf.compat.v1.get_variable_scope().set_use_resource(True)
         _set_learning_phase(training=entry.kind == GRADIENTS)
@@ -115,6 +118,18 @@ def _set_learning_phase(*, training: bool) -> None:
         tf_keras.backend.set_learning_phase(int(training))
 
 
+@contextmanager
+def _keras_seeds(seed: int) -> Iterator[None]:
+    """Layers draw their initialisers' seeds from here; set_random_seed, the public way, seeds numpy and random too."""
+    held = keras_backend._SEED_GENERATOR
+    before = getattr(held, "generator", None)
+    held.generator = random.Random(seed)  # noqa: S311 - no secret
+    try:
+        yield
+    finally:
+        held.generator = before
+
+
 def _metrics(spec: Any) -> dict[str, tuple[Any, Any]]:
     given = getattr(spec, "eval_metric_ops", None) or {}
     host_call = getattr(spec, "host_call", None)
@@ -128,10 +143,14 @@ def _metrics(spec: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def _pair(name: str, metric: Any) -> tuple[Any, Any]:
-    if isinstance(metric, tuple | list) and len(metric) == 2:
-        return tf.convert_to_tensor(metric[0]), metric[1]
-    what = f"metric {name!r} is a {type(metric).__name__}, no (value, update_op)"
-    raise InvalidInput(what, where="model_fn", fix="use the functions of tf.compat.v1.metrics")
+    if not isinstance(metric, tuple | list) or len(metric) != 2:
+        what = f"metric {name!r} is a {type(metric).__name__}, no (value, update_op)"
+        raise InvalidInput(what, where="model_fn", fix="use the functions of tf.compat.v1.metrics")
+    value = tf.convert_to_tensor(metric[0])
+    if value.shape.rank != 0:
+        what = f"metric {name!r} has shape {value.shape}, a metric is one number"
+        raise InvalidInput(what, where=line_of(value.op), fix="give one metric for each number")
+    return value, metric[1]
 
 
 def _require_whole(spec: Any, entry: Entry, graph: Any) -> None:

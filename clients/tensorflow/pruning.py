@@ -17,7 +17,7 @@ _HALVES = "the wafer makes gradients in every replica first, then updates once b
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Names of operations. computing: loss, gradients, metrics. updating: train_op. idle: control inputs (of, on) of the
+    """Names of operations. computing: loss, gradients, metrics. updating: train_op. idle: control inputs (of, on) of an
     update that order nothing but computing."""
 
     computing: Set[str]

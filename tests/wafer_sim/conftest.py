@@ -10,11 +10,21 @@ from types import ModuleType
 import pytest
 
 
-@pytest.fixture(scope="session")
-def tracing() -> ModuleType:
-    """The module beside this file; it imports torch, so only the tests that need it load it."""
-    spec = importlib.util.spec_from_file_location("wafer_sim_test_tracing", Path(__file__).with_name("tracing.py"))
+def _beside(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"wafer_sim_test_{name}", Path(__file__).with_name(f"{name}.py"))
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def tracing() -> ModuleType:
+    """The module beside this file; it imports torch, so only the tests that need it load it."""
+    return _beside("tracing")
+
+
+@pytest.fixture(scope="session")
+def flows() -> ModuleType:
+    """The module beside this file, with a small dataflow program."""
+    return _beside("flows")

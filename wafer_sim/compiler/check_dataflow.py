@@ -13,9 +13,9 @@ from wafer_sim.compiler.dataflow import (
     ROLES,
     TRAIN,
     Attr,
+    Dataflow,
     DataGraph,
     DataNode,
-    Dataflow,
     Dtype,
     Shape,
     Value,
@@ -126,7 +126,9 @@ def _parts(entry: Entry, graph: DataGraph) -> Iterator[Refusal]:
     computing = ancestors(graph, made)
     for name in sorted(computing & nodes.keys()):
         if nodes[name].op in UPDATES:
-            yield Refusal("", nodes[name].source, f"{nodes[name].op} changes a variable while gradients are made", str(entry))
+            yield Refusal(
+                "", nodes[name].source, f"{nodes[name].op} changes a variable while gradients are made", str(entry)
+            )
     updating = ancestors(graph, [r for name, r in graph.fetches.items() if name == TRAIN])
     for feed, name in graph.feeds.items():
         if name not in nodes or nodes[name].op != PLACEHOLDER:

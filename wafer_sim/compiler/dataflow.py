@@ -1,4 +1,4 @@
-"""A dataflow program: a TensorFlow model's graphs as data. Beside `Program`, the other kind of thing that the wafer runs.
+"""A dataflow program: a TensorFlow model's graphs as data. It is the other kind of thing that the wafer runs.
 
 A graph is a list of named nodes; each reads earlier ones only, so there are no loops. It is never TensorFlow's own
 serialized form: coordinator and wafer process check it without TensorFlow.

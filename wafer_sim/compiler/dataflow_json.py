@@ -11,9 +11,9 @@ from wafer_sim.compiler.dataflow import (
     FORMAT,
     KIND,
     Attr,
+    Dataflow,
     DataGraph,
     DataNode,
-    Dataflow,
     Dtype,
     Shape,
     Value,
@@ -143,7 +143,7 @@ def _require_known(graph: str, node: DataNode, known: set[str]) -> None:
             raise ProgramError(f"graph {graph}: {node.name} reads {reference!r} before it is computed")
 
 
-def _attr_out(attr: Attr, constants: bool) -> Any:  # noqa: PLR0911 - one return for each kind
+def _attr_out(attr: Attr, constants: bool) -> Any:
     match attr:
         case Dtype(name):
             return {"dtype": name}

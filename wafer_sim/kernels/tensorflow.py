@@ -165,10 +165,17 @@ def _library(groups: Mapping[str, str]) -> dict[str, frozenset[str]]:
 UPDATES = frozenset(_library(_UPDATES_BY_ATTRIBUTES))
 """The operations that change a variable."""
 
-KERNELS: Mapping[str, frozenset[str]] = MappingProxyType({**_library(_BY_ATTRIBUTES), **_library(_UPDATES_BY_ATTRIBUTES)})
+KERNELS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {**_library(_BY_ATTRIBUTES), **_library(_UPDATES_BY_ATTRIBUTES)}
+)
 """Every operation the wafer has a kernel for -> the attributes it may have."""
 
 
 def nearest_way(op: str) -> str:
     """What a user can do about an operation without a kernel: one clause, never empty."""
-    return _WAYS.get(op) or nearest(op, tuple(KERNELS)).replace("known here: ", "there are kernels for ")[:200]
+    if op in _WAYS:
+        return _WAYS[op]
+    if "TensorList" in op:
+        return "a layer that loops over time needs unroll=True"
+    near = nearest(op, tuple(KERNELS))
+    return near if near.startswith("did") else "write it with arithmetic, matrix products, convolutions and reductions"

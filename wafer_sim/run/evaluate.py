@@ -46,7 +46,7 @@ class Evaluation:
         self._board.finished(
             run_pb2.Finished(
                 progress=self._progress(),
-                metrics=averages(self._sums),
+                metrics={**averages(self._sums), **self._executor.metrics()},
                 programming_seconds=self.programming_seconds,
                 seams=seams,
                 stopped=not self._complete,

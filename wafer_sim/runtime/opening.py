@@ -16,7 +16,6 @@ def open_executor(
     optimizer: of a PyTorch program; a TensorFlow program holds its own. Raises Refused for an operation without a
     kernel, InvalidInput for a state that does not fit.
     """
-    executor: Executor
     if isinstance(program, Dataflow):
         from wafer_sim.runtime.tensorflow_executor import TensorflowExecutor
 

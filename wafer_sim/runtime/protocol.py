@@ -45,7 +45,8 @@ class State:
 class Executor(Protocol):
     """A model that is ready to run. `gradients` and `evaluate` may be called from several threads at once."""
 
-    program: AnyProgram
+    @property
+    def program(self) -> AnyProgram: ...
 
     def gradients(self, batch: Sequence[npt.NDArray[np.generic]], *, seed: int, step: int, replica: int) -> Gradients:
         """Loss and gradients of one replica's batch: one array (rows, *shape) per input of the program.
@@ -60,6 +61,10 @@ class Executor(Protocol):
 
     def evaluate(self, batch: Sequence[npt.NDArray[np.generic]]) -> dict[str, float]:
         """Sums over a batch, ready to be added up: "rows", "loss" (times rows), "metric/<name>/sum" and "/count"."""
+        ...
+
+    def metrics(self) -> dict[str, float]:
+        """What the model's own metrics counted over all batches; empty where `evaluate` gives their sums."""
         ...
 
     def state(self) -> State: ...

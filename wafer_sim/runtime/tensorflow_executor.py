@@ -24,8 +24,8 @@ from wafer_sim.compiler.dataflow import (
     OPTIMIZER,
     TRAIN,
     WEIGHT,
-    DataGraph,
     Dataflow,
+    DataGraph,
 )
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Tensor
 from wafer_sim.runtime.protocol import Array, Gradients, State
@@ -76,7 +76,7 @@ class TensorflowExecutor:
         loss, *tensors = self._part(GRADIENTS, batch).run(batch, (seed, step, replica))
         return Gradients(float(loss), tensors)
 
-    def apply(self, reduced: Sequence[Any], step: int) -> None:  # noqa: ARG002 - global_step is a variable here
+    def apply(self, reduced: Sequence[Any], step: int) -> None:
         """Run the model's train_op once on gradients in the order of `gradients`. Raises InvalidInput."""
         part = next((p for e, p in self._parts.items() if e.kind == GRADIENTS), None)
         if part is None:
@@ -124,7 +124,9 @@ class TensorflowExecutor:
     def _part(self, kind: str, batch: Batch) -> _Part:
         inputs = self.program.inputs
         if len(batch) != len(inputs):
-            what = f"a batch has {len(batch)} fields; the model takes {len(inputs)} ({', '.join(t.name for t in inputs)})"
+            what = (
+                f"a batch has {len(batch)} fields; the model takes {len(inputs)} ({', '.join(t.name for t in inputs)})"
+            )
             raise InvalidInput(what, where="batch", fix="mend input_fn")
         entry = Entry(kind, len(batch[0]) if batch else 0)
         if entry in self._parts:
@@ -207,9 +209,14 @@ class _Part:
         named = _NODE.search(said)
         name = named["name"].removeprefix(f"{self._prefix}/") if named else ""
         op, source = self._sources.get(name, ("the graph", ""))
-        reason = said.splitlines()[0] if said else type(error).__name__
-        what = f"{op} cannot compute: {_NODE.sub(name, reason)[:300]}"
+        what = f"{op} cannot compute: {_reason(said) or type(error).__name__}"
         return InvalidInput(what, where=source, fix="mend this line of the model, or the data that it takes")
+
+
+def _reason(said: str) -> str:
+    """The sentence itself: TensorFlow says it before it names the node, and after a traceback."""
+    sentence = said.partition("[[{{node")[0].strip() or said
+    return sentence.splitlines()[-1][:300] if sentence else ""
 
 
 def _key(key: tuple[int, int, int]) -> npt.NDArray[np.int64]:

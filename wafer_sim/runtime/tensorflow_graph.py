@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 from wafer_sim.compiler.dataflow import Attr, DataGraph, DataNode, Dtype, Shape, Value
 
@@ -28,11 +29,10 @@ def _add(made: Any, node: DataNode) -> None:
 def _fill(target: Any, attr: Attr) -> None:
     if isinstance(attr, tuple):
         _fill_list(target.list, attr)
-        return
-    value = _plain(attr)
-    getattr(target, _FIELDS[type(attr)]).CopyFrom(value) if isinstance(attr, Shape | Value) else setattr(
-        target, _FIELDS[type(attr)], value
-    )
+    elif isinstance(attr, Shape | Value):
+        getattr(target, _FIELDS[type(attr)]).CopyFrom(_plain(attr))
+    else:
+        setattr(target, _FIELDS[type(attr)], _plain(attr))
 
 
 def _fill_list(target: Any, attrs: Sequence[Attr]) -> None:
@@ -62,10 +62,6 @@ def _plain(attr: Attr) -> Any:
         case Shape(dims):
             return tf.TensorShape(dims).as_proto()
         case Value(dtype, shape, data):
-            proto: Any = tf.compat.v1.make_tensor_proto(0, tf.float32)
-            proto.Clear()
-            proto.dtype = tf.as_dtype(dtype).as_datatype_enum
-            proto.tensor_shape.CopyFrom(tf.TensorShape(shape).as_proto())
-            proto.tensor_content = data
-            return proto
+            kind = tf.as_dtype(dtype).as_datatype_enum
+            return TensorProto(dtype=kind, tensor_shape=tf.TensorShape(shape).as_proto(), tensor_content=data)
     return attr

@@ -23,9 +23,9 @@ class Spec:
 
 
 def clipped(features: Any, labels: Any, mode: str) -> Spec:
-    """Dict features, an embedding, clipping by the global norm, a schedule over global_step."""
+    """Dict features, looked-up words, clipping by the global norm, a schedule over global_step."""
     table = v1.get_variable("table", (7, 3), initializer=v1.random_normal_initializer())
-    hidden = tf.concat([features["x"], tf.reshape(tf.gather(table, features["words"]), (-1, 6))], 1)
+    hidden = tf.concat([features["x"], tf.reshape(tf.gather(table * 2.0, features["words"]), (-1, 6))], 1)
     with v1.variable_scope("dense"):
         kernel = v1.get_variable("kernel", (10, 5))
         bias = v1.get_variable("bias", (5,), initializer=v1.zeros_initializer())

@@ -14,6 +14,7 @@ import pytest
 from wafer_sim import checkpoints, executables
 from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.compiler.program import Program
+from wafer_sim.compiler.reading import AnyProgram
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.run.board import Board
 from wafer_sim.run.life import Run
@@ -83,7 +84,7 @@ class Feeder(threading.Thread):
 class Bench:
     """Where runs are made and heard."""
 
-    def __init__(self, folder: Path, program: Program, weights: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, program: AnyProgram, weights: dict[str, Any]) -> None:
         self.model_dir = folder / "model"
         self.store = folder / "executables"
         self.program, self.weights = program, weights
@@ -164,3 +165,9 @@ def traced(tracing: ModuleType) -> tuple[Program, dict[str, Any]]:
 @pytest.fixture
 def bench(tmp_path: Path, traced: tuple[Program, dict[str, Any]]) -> Bench:
     return Bench(tmp_path, *traced)
+
+
+@pytest.fixture
+def make_bench(tmp_path_factory: pytest.TempPathFactory) -> Callable[[AnyProgram, dict[str, Any]], Bench]:
+    """Makes a Bench of a program and its weights, each in a folder of its own."""
+    return lambda program, weights: Bench(tmp_path_factory.mktemp("bench"), program, weights)

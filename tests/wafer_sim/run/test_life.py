@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.wafer_sim.run.conftest import ROWS, Bench, Feeder, batch_of, feed
-from wafer_sim.run import life, train
+from wafer_sim.run import train
+from wafer_sim.runtime import torch_executor
 from wafer_sim.runtime.torch_executor import TorchExecutor
 from wire.cursor import Cursor
 from wire.errors import Exhausted, InvalidInput, NotFound, Refused, Unreachable
@@ -139,7 +140,7 @@ class Gated(TorchExecutor):
 
 @pytest.fixture
 def gated(monkeypatch: pytest.MonkeyPatch) -> type[Gated]:
-    monkeypatch.setattr(life, "TorchExecutor", Gated)
+    monkeypatch.setattr(torch_executor, "TorchExecutor", Gated)
     monkeypatch.setattr(Gated, "reached", threading.Event())
     monkeypatch.setattr(Gated, "go_on", threading.Event())
     return Gated
