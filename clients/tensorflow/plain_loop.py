@@ -50,9 +50,13 @@ def train(setup: Setup, asked: Training) -> None:
 
 @contextmanager
 def fresh_graph(config: RunConfig) -> Iterator[None]:
-    """A graph of its own with the seed of the config, and the global step in it."""
+    """A graph of its own with the seed of the config, and the global step in it.
+
+    The seed is also that of Keras, which draws initial weights itself, and of `random` and `numpy.random`.
+    """
     with tf.Graph().as_default():
-        tf.compat.v1.set_random_seed(config.tf_random_seed)
+        if config.tf_random_seed is not None:
+            tf.keras.utils.set_random_seed(config.tf_random_seed)
         tf.compat.v1.train.get_or_create_global_step()
         yield
 

@@ -116,7 +116,8 @@ def _write(setup: Setup, name: str | None, results: Mapping[str, Any]) -> None:
     numbers = {key: value for key, value in sorted(results.items()) if isinstance(value, int | float)}
     log.info("Saving dict for global step %d: %s", step, ", ".join(f"{k} = {v:.6g}" for k, v in numbers.items()))
     folder = setup.model_dir / (f"eval_{name}" if name else "eval")
-    writer = tf.compat.v1.summary.FileWriter(str(folder))
+    # Files are named by the second; two evaluations in one must not share theirs.
+    writer = tf.compat.v1.summary.FileWriter(str(folder), filename_suffix=f".{step}")
     values = [tf.compat.v1.Summary.Value(tag=k, simple_value=v) for k, v in numbers.items() if k != "global_step"]
     writer.add_summary(tf.compat.v1.Summary(value=values), step)
     writer.close()
