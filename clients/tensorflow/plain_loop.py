@@ -44,7 +44,8 @@ def train(setup: Setup, asked: Training) -> None:
         with graph_errors("training"):
             stopped = _loop(_session(setup, asked, step, found, watch), step, watch, last)
     if stopped:
-        raise Interrupted(f"stopped by Ctrl-C; step {watch.step} is saved, the same command goes on from there")
+        saved = plain_checkpoints.newest(setup.model_dir)
+        raise Interrupted(f"stopped by Ctrl-C; the same command goes on from {saved}")
     _conclude(watch)
 
 
@@ -65,7 +66,7 @@ def build(setup: Setup, input_fn: Any, mode: str) -> tuple[EstimatorSpec, Any]:
     """The operations of a mode in the default graph, and how many samples a batch has (an int or a tensor)."""
     with tf.device("/cpu:0"):
         features, labels = features_and_labels(call_input_fn(input_fn, setup.model.params, mode))
-    with tf.device(setup.config.device_fn):
+    with tf.compat.v1.device(setup.config.device_fn):
         labels = None if mode == ModeKeys.PREDICT else labels
         return setup.model.build_plain(features, labels, mode), rows((features, labels))
 

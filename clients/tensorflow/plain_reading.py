@@ -78,7 +78,8 @@ def _session(setup: Setup, spec: EstimatorSpec, path: str, hooks: Sequence[Any])
 
 def _metrics(spec: EstimatorSpec, count: Any) -> tuple[dict[str, Any], list[Any]]:
     """What to read at the end, by name, and what to run for each batch."""
-    mean = tf.compat.v1.metrics.mean(tf.reshape(spec.loss, []), weights=tf.cast(count, spec.loss.dtype))
+    weight = tf.maximum(tf.cast(count, tf.float32), 1.0)
+    mean = tf.compat.v1.metrics.mean(tf.reshape(spec.loss, []), weights=weight)
     values, updates = {"loss": mean[0]}, [mean[1]]
     for name, metric in (spec.eval_metric_ops or {}).items():
         values[name], update = _pair(metric)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from clients.ending import one_screen
+from clients.ending import one_screen, quiet_ctrl_c
 from clients.errors import Interrupted
 from wire.errors import InvalidInput
 
@@ -39,3 +39,23 @@ def test_what_is_no_fault_is_let_through(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["run.py"])
     with pytest.raises(ZeroDivisionError), one_screen():
         _ = 1 / 0
+
+
+def test_ctrl_c_during_imports_is_one_line(monkeypatch, capsys):
+    """What nobody catches is told in a line; other errors keep their traceback."""
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    quiet_ctrl_c()
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert capsys.readouterr().err == "stopped by Ctrl-C\n"
+    sys.excepthook(ValueError, ValueError("shown"), None)
+    assert "ValueError: shown" in capsys.readouterr().err
+
+
+def test_a_hook_that_someone_set_stays(monkeypatch):
+    """A debugger's own way to show errors is left alone."""
+
+    def own(*_: object) -> None: ...
+
+    monkeypatch.setattr(sys, "excepthook", own)
+    quiet_ctrl_c()
+    assert sys.excepthook is own

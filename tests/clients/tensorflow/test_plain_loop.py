@@ -178,7 +178,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_is_not_saved(tmp_path):
 
 def test_ctrl_c_leaves_a_checkpoint(tmp_path):
     """What was trained so far is saved, and the next run goes on from there."""
-    with pytest.raises(Interrupted, match="stopped by Ctrl-C"):
+    with pytest.raises(Interrupted, match=r"stopped by Ctrl-C; .*model\.ckpt-4"):
         estimator(tmp_path).train(small_project.points, hooks=[Interrupt(4)], steps=100)
     assert steps_of(tmp_path) == [0, 4]
     estimator(tmp_path).train(small_project.points, steps=2)
@@ -291,3 +291,15 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     estimator(tmp_path).train(small_project.points, steps=1)
     with pytest.raises(InvalidInput, match="the checkpoint has no variable 'more'"):
         estimator(tmp_path, model_fn).train(small_project.points, steps=1)
+
+
+def test_a_device_is_asked_for_the_model(tmp_path):
+    """device_fn is called with the model's operations, and what it says is where they are."""
+    asked = []
+
+    def device_fn(operation):
+        asked.append(operation.name)
+        return "/device:CPU:0"
+
+    estimator(tmp_path, device_fn=device_fn).train(small_project.points, steps=1)
+    assert "slope" in asked
