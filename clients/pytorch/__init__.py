@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from clients.ending import quiet_ctrl_c
 
 if TYPE_CHECKING:
     from clients.pytorch.loader import RecipeLoader as RecipeLoader
@@ -24,13 +24,5 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
-def _without_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Ctrl-C while torch is still being imported, before run() could see it: one line, exit code 130 all the same."""
-    if issubclass(kind, KeyboardInterrupt):
-        sys.stderr.write("stopped by Ctrl-C\n")
-    else:
-        sys.__excepthook__(kind, error, trace)
-
-
-if sys.excepthook is sys.__excepthook__:
-    sys.excepthook = _without_traceback
+# Ctrl-C while torch is still being imported, before run() could see it.
+quiet_ctrl_c()

@@ -6,6 +6,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from clients.ending import quiet_ctrl_c
+
 if TYPE_CHECKING:
     from clients.tensorflow.cs_estimator_spec import CSEstimatorSpec as CSEstimatorSpec
     from clients.tensorflow.estimator import CerebrasEstimator as CerebrasEstimator
@@ -65,3 +67,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+# Ctrl-C while TensorFlow is still being imported, before run() could see it.
+quiet_ctrl_c()

@@ -12,17 +12,8 @@ import tensorflow as tf
 from clients.sources import model_errors, user_line, user_line_of
 from wire.errors import Exhausted, InvalidInput
 
-_PRIVATE = re.compile(r"\{\{.*?\}\}\s*|\[\[.*?\]\]\s*|^\(\d+\)\s*\w+:\s*")
-_NOISE = (
-    "Graph execution error",
-    "Detected at node",
-    "Node:",
-    "Traceback",
-    "File ",
-    "root error",
-    "[[",
-    "Original stack",
-)
+_PRIVATE = re.compile(r"\{\{.*?\}\}\s*|^\(\d+\)\s*\w+:\s*")
+_NOISE = ("Graph execution error", "Detected at node", "Node:", "Traceback", "File ", "[[", "Original stack trace")
 
 
 @contextmanager
@@ -52,4 +43,4 @@ def _trace(error: Any) -> list[Any]:
 
 def _reason(error: Any) -> str:
     lines = (_PRIVATE.sub("", line.strip()).strip() for line in error.message.splitlines())
-    return next((line for line in lines if line and not any(n in line for n in _NOISE)), "no message")
+    return next((line for line in lines if line and not line.startswith(_NOISE)), "no message")

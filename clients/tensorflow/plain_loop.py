@@ -44,15 +44,20 @@ def train(setup: Setup, asked: Training) -> None:
         with graph_errors("training"):
             stopped = _loop(_session(setup, asked, step, found, watch), step, watch, last)
     if stopped:
-        raise Interrupted(f"stopped by Ctrl-C; step {watch.step} is saved, the same command goes on from there")
+        saved = plain_checkpoints.newest(setup.model_dir)
+        raise Interrupted(f"stopped by Ctrl-C; the same command goes on from {saved}")
     _conclude(watch)
 
 
 @contextmanager
 def fresh_graph(config: RunConfig) -> Iterator[None]:
-    """A graph of its own with the seed of the config, and the global step in it."""
+    """A graph of its own with the seed of the config, and the global step in it.
+
+    The seed is also that of Keras, which draws initial weights itself, and of `random` and `numpy.random`.
+    """
     with tf.Graph().as_default():
-        tf.compat.v1.set_random_seed(config.tf_random_seed)
+        if config.tf_random_seed is not None:
+            tf.keras.utils.set_random_seed(config.tf_random_seed)
         tf.compat.v1.train.get_or_create_global_step()
         yield
 
@@ -61,7 +66,7 @@ def build(setup: Setup, input_fn: Any, mode: str) -> tuple[EstimatorSpec, Any]:
     """The operations of a mode in the default graph, and how many samples a batch has (an int or a tensor)."""
     with tf.device("/cpu:0"):
         features, labels = features_and_labels(call_input_fn(input_fn, setup.model.params, mode))
-    with tf.device(setup.config.device_fn):
+    with tf.compat.v1.device(setup.config.device_fn):
         labels = None if mode == ModeKeys.PREDICT else labels
         return setup.model.build_plain(features, labels, mode), rows((features, labels))
 

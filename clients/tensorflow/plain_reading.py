@@ -78,7 +78,8 @@ def _session(setup: Setup, spec: EstimatorSpec, path: str, hooks: Sequence[Any])
 
 def _metrics(spec: EstimatorSpec, count: Any) -> tuple[dict[str, Any], list[Any]]:
     """What to read at the end, by name, and what to run for each batch."""
-    mean = tf.compat.v1.metrics.mean(tf.reshape(spec.loss, []), weights=tf.cast(count, spec.loss.dtype))
+    weight = tf.maximum(tf.cast(count, tf.float32), 1.0)
+    mean = tf.compat.v1.metrics.mean(tf.reshape(spec.loss, []), weights=weight)
     values, updates = {"loss": mean[0]}, [mean[1]]
     for name, metric in (spec.eval_metric_ops or {}).items():
         values[name], update = _pair(metric)
@@ -116,7 +117,8 @@ def _write(setup: Setup, name: str | None, results: Mapping[str, Any]) -> None:
     numbers = {key: value for key, value in sorted(results.items()) if isinstance(value, int | float)}
     log.info("Saving dict for global step %d: %s", step, ", ".join(f"{k} = {v:.6g}" for k, v in numbers.items()))
     folder = setup.model_dir / (f"eval_{name}" if name else "eval")
-    writer = tf.compat.v1.summary.FileWriter(str(folder))
+    # Files are named by the second; two evaluations in one must not share theirs.
+    writer = tf.compat.v1.summary.FileWriter(str(folder), filename_suffix=f".{step}")
     values = [tf.compat.v1.Summary.Value(tag=k, simple_value=v) for k, v in numbers.items() if k != "global_step"]
     writer.add_summary(tf.compat.v1.Summary(value=values), step)
     writer.close()

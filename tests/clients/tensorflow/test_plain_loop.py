@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import small_project
 import tensorflow as tf
+import tf_keras
 
 from clients.errors import Interrupted
 from clients.tensorflow import CerebrasEstimator, CSEstimatorSpec, EstimatorSpec, RunConfig, WarmStartSettings
@@ -92,6 +93,29 @@ def test_two_runs_with_one_seed_are_the_same_bits(tmp_path):
     assert one.tobytes() == same.tobytes() != other.tobytes()
 
 
+def keras_model(features, labels, mode):
+    made = tf_keras.layers.Dense(8, activation="relu")(features["x"])
+    made = tf_keras.layers.Dropout(0.5)(made, training=True)
+    loss = tf.reduce_mean(tf.square(tf_keras.layers.Dense(1)(made)[:, 0] - labels))
+    train_op = v1.train.AdamOptimizer(0.01).minimize(loss, v1.train.get_global_step())
+    return EstimatorSpec(mode, loss=loss, train_op=train_op)
+
+
+def test_the_seed_is_that_of_keras_and_of_parallel_input_too(tmp_path):
+    """Initial weights of layers, dropout and an input made in parallel: two runs are the same bits."""
+
+    def input_fn():
+        dataset = small_project.points({}, "train").unbatch()
+        dataset = dataset.map(lambda x, y: (x, 2 * y), num_parallel_calls=4)
+        return dataset.batch(8).prefetch(2)
+
+    for name in "ab":
+        estimator(tmp_path / name, keras_model).train(input_fn, steps=12)
+    one, same = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert "dense/kernel" in one
+    assert {name: array.tobytes() for name, array in one.items()} == {n: array.tobytes() for n, array in same.items()}
+
+
 def test_it_trains_as_tensorflow_does(tmp_path):
     """Ten steps give the weights of a session that is written by hand."""
     estimator(tmp_path).train(small_project.points, steps=10)
@@ -154,7 +178,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_is_not_saved(tmp_path):
 
 def test_ctrl_c_leaves_a_checkpoint(tmp_path):
     """What was trained so far is saved, and the next run goes on from there."""
-    with pytest.raises(Interrupted, match="stopped by Ctrl-C"):
+    with pytest.raises(Interrupted, match=r"stopped by Ctrl-C; .*model\.ckpt-4"):
         estimator(tmp_path).train(small_project.points, hooks=[Interrupt(4)], steps=100)
     assert steps_of(tmp_path) == [0, 4]
     estimator(tmp_path).train(small_project.points, steps=2)
@@ -191,14 +215,25 @@ def test_an_error_of_the_graph_names_the_users_line(tmp_path):
 
     def model_fn(features, labels, mode, params):
         spec = small_project.line(features, labels, mode, params)
-        checked = v1.debugging.assert_less(features["x"], -100.0, message="far too large")
-        with tf.control_dependencies([checked]):
-            return EstimatorSpec(mode, loss=tf.identity(spec.loss), train_op=spec.train_op)
+        wrong = features["x"] @ v1.placeholder_with_default(tf.zeros([2, 1]), [None, None])
+        return EstimatorSpec(mode, loss=spec.loss + tf.reduce_sum(wrong), train_op=spec.train_op)
 
-    with pytest.raises(InvalidInput, match="InvalidArgumentError while training: .*far too large") as caught:
+    with pytest.raises(InvalidInput, match="InvalidArgumentError while training: Matrix size-incompatible") as caught:
         estimator(tmp_path, model_fn).train(small_project.points, steps=3)
     line = model_fn.__code__.co_firstlineno + 2
     assert caught.value.where == f"test_plain_loop.py:{line}"
+
+
+def test_a_failed_assertion_says_what_the_user_wrote(tmp_path):
+    """The message of the assertion is the error's."""
+
+    def model_fn(features, labels, mode, params):
+        spec = small_project.line(features, labels, mode, params)
+        with tf.control_dependencies([v1.debugging.assert_less(features["x"], -100.0, message="far too large")]):
+            return EstimatorSpec(mode, loss=tf.identity(spec.loss), train_op=spec.train_op)
+
+    with pytest.raises(InvalidInput, match=r"while training: assertion failed: \[far too large\]"):
+        estimator(tmp_path, model_fn).train(small_project.points, steps=3)
 
 
 def test_an_error_of_the_input_names_the_users_line(tmp_path):
@@ -211,7 +246,7 @@ def test_an_error_of_the_input_names_the_users_line(tmp_path):
         dataset = small_project.points({}, "eval").unbatch()
         return dataset.map(lambda x, y: (x, tf.numpy_function(read, [y], tf.float32))).batch(4)
 
-    with pytest.raises(InvalidInput, match="sample .* is broken") as caught:
+    with pytest.raises(InvalidInput, match=r"sample .* is broken") as caught:
         estimator(tmp_path).train(input_fn, steps=3)
     assert caught.value.where == f"test_plain_loop.py:{read.__code__.co_firstlineno + 1}"
 
@@ -256,3 +291,15 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     estimator(tmp_path).train(small_project.points, steps=1)
     with pytest.raises(InvalidInput, match="the checkpoint has no variable 'more'"):
         estimator(tmp_path, model_fn).train(small_project.points, steps=1)
+
+
+def test_a_device_is_asked_for_the_model(tmp_path):
+    """device_fn is called with the model's operations, and what it says is where they are."""
+    asked = []
+
+    def device_fn(operation):
+        asked.append(operation.name)
+        return "/device:CPU:0"
+
+    estimator(tmp_path, device_fn=device_fn).train(small_project.points, steps=1)
+    assert "slope" in asked

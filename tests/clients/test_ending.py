@@ -1,0 +1,61 @@
+"""How run.py ends."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from clients.ending import one_screen, quiet_ctrl_c
+from clients.errors import Interrupted
+from wire.errors import InvalidInput
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "screen"),
+    [
+        (InvalidInput("wrong", where="here", fix="mend it"), 1, "error: wrong\n  where: here\n  do:    mend it\n"),
+        (Interrupted("stopped, and saved"), 130, "stopped, and saved\n"),
+        (KeyboardInterrupt(), 130, "stopped by Ctrl-C\n"),
+    ],
+)
+def test_an_error_is_one_screen_and_an_exit_code(monkeypatch, capsys, error, code, screen):
+    """A fault ends with 1, Ctrl-C with 130; neither shows a traceback."""
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    with pytest.raises(SystemExit) as ended, one_screen():
+        raise error
+    assert (ended.value.code, capsys.readouterr().err) == (code, screen)
+
+
+def test_a_traceback_can_be_asked_for(monkeypatch):
+    """With --traceback the fault itself goes on."""
+    monkeypatch.setattr(sys, "argv", ["run.py", "--traceback"])
+    with pytest.raises(InvalidInput, match="wrong"), one_screen():
+        raise InvalidInput("wrong")
+
+
+def test_what_is_no_fault_is_let_through(monkeypatch):
+    """A defect of ours shows itself."""
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    with pytest.raises(ZeroDivisionError), one_screen():
+        _ = 1 / 0
+
+
+def test_ctrl_c_during_imports_is_one_line(monkeypatch, capsys):
+    """What nobody catches is told in a line; other errors keep their traceback."""
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    quiet_ctrl_c()
+    sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert capsys.readouterr().err == "stopped by Ctrl-C\n"
+    sys.excepthook(ValueError, ValueError("shown"), None)
+    assert "ValueError: shown" in capsys.readouterr().err
+
+
+def test_a_hook_that_someone_set_stays(monkeypatch):
+    """A debugger's own way to show errors is left alone."""
+
+    def own(*_: object) -> None: ...
+
+    monkeypatch.setattr(sys, "excepthook", own)
+    quiet_ctrl_c()
+    assert sys.excepthook is own
