@@ -30,8 +30,9 @@ def follow(  # noqa: PLR0913, PLR0917 - who, what, and where it is
 ) -> run_pb2.Finished:
     """Start the workers, follow the run to its end, end the workers.
 
-    batch_size: samples of a whole step. attached_at: the step at which a run that was there already is; what it said up to there is not shown again.
-    Raises the Fault that ended the run, Interrupted after Ctrl-C, Stopped where somebody else stopped it.
+    batch_size: samples of a whole step. attached_at: the step at which a run that was there already is; what it said
+    up to there is not shown again. Raises the Fault that ended the run, Interrupted after Ctrl-C, Stopped where
+    somebody else stopped it.
     """
     with ExitStack() as stack:
         stack.enter_context(workers)

@@ -50,7 +50,7 @@ def export(model_dir: Path, step: int, keep: int) -> str:
 
 
 def state_of(path: str, program: Dataflow) -> State:
-    """The state of a program's variables in a checkpoint of TensorFlow's own. Raises InvalidInput, naming what lacks."""
+    """The state of a program's variables in TensorFlow's own checkpoint. Raises InvalidInput, naming what it lacks."""
     with _read(path) as held:
         shapes = held.get_variable_to_shape_map()
         weights, optimizer = (

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.e2e import tf_project
-from tests.e2e.harness import BIN, Finished, Service, weights_digest
+from tests.e2e.harness import BIN, Finished, Service, python, weights_digest
 from tests.e2e.stage import Stage, until
 
 pytestmark = pytest.mark.e2e
@@ -56,7 +56,7 @@ def test_a_killed_wafer_process_changes_nothing(folder: Path, whole: Path, tmp_p
         model_dir = tmp_path / "m"
         options = ("--multireplica", "runconfig.num_workers", "2")
         chief = stage.chief(folder, model_dir, *options)
-        until(lambda: (model_dir / "checkpoint_20" / "manifest.json").exists(), "checkpoint_20")
+        until((model_dir / "checkpoint_20" / "manifest.json").exists, "checkpoint_20")
         stage.kill_wafer()
         assert chief.wait(120) == 0, stage.said()
     finally:
@@ -72,9 +72,9 @@ def test_checkpoints_and_evaluation_are_tensorflows_own(shared_service: Service,
     assert sorted(path.name for path in whole.glob("*.index")) == ["model.ckpt-40.index", "model.ckpt-60.index"]
     done = run(shared_service, folder, whole, "--mode", "eval")
     assert done.code == 0, done.said
-    off = [*"run.py --mode eval --params params.yaml --model_dir".split(), str(whole)]
-    plain = subprocess.run([BIN / "python", *off], cwd=folder, capture_output=True, text=True, timeout=120, check=True)
-    assert _evaluated(done.out) == pytest.approx(_evaluated(plain.stdout), rel=1e-5)
+    plain = python("run.py", "--mode", "eval", "--params", "params.yaml", "--model_dir", str(whole), cwd=folder)
+    assert plain.code == 0, plain.said
+    assert _evaluated(done.out) == pytest.approx(_evaluated(plain.out), rel=1e-5)
 
 
 def test_the_ledger_counts_a_pipelines_batches(whole: Path) -> None:
@@ -93,17 +93,17 @@ def test_the_ledger_counts_a_pipelines_batches(whole: Path) -> None:
     ],
     ids=["an input that ends", "python in the model"],
 )
-def test_what_the_system_cannot_do_is_said_with_the_users_line(tmp_path: Path, lines: dict[str, str], said: str) -> None:
+def test_what_the_system_cannot_do_is_said_with_the_users_line(
+    tmp_path: Path, lines: dict[str, str], said: str
+) -> None:
     """--validate_only needs no service: one screen, exit code 1, nothing left behind."""
     folder = tf_project.write(tmp_path / "p", **lines)
-    words = [*"run.py --validate_only --params params.yaml --model_dir".split(), str(tmp_path / "m")]
-    done = subprocess.run(
-        [BIN / "python", *words], cwd=folder, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not list((tmp_path / "m").glob("cs_*"))
+    model_dir = tmp_path / "m"
+    done = python("run.py", "--validate_only", "--params", "params.yaml", "--model_dir", str(model_dir), cwd=folder)
+    assert done.code == 1
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert not list(model_dir.glob("cs_*"))
 
 
 def _evaluated(text: str) -> dict[str, float]:
