@@ -9,9 +9,11 @@ from typing import Any
 import tensorflow as tf
 
 from clients.tensorflow.building import Built, line_of
+from clients.tensorflow.nodes import STATELESS
 from wafer_sim.kernels.tensorflow import KERNELS, UPDATES
 from wire.errors import InvalidInput, Refused
 
+_REPLACED = frozenset((*STATELESS, "PlaceholderWithDefault"))
 _HALVES = "the wafer makes gradients in every replica first, then updates once by their mean"
 
 
@@ -79,7 +81,7 @@ def _idle(built: Built, taken: Set[str], batch: Set[str]) -> set[tuple[str, str]
         if op.name not in known:
             needs = _reached([op], taken | batch)
             kinds = {built.graph.get_operation_by_name(name).type for name in needs - batch - taken}
-            known[op.name] = bool(needs & batch) and kinds <= KERNELS.keys() - UPDATES | _DRAWN
+            known[op.name] = bool(needs & batch) and kinds <= KERNELS.keys() - UPDATES | _REPLACED
         return known[op.name]
 
     whole = _reached([getattr(built.train_op, "op", built.train_op)], taken | batch)
@@ -122,7 +124,3 @@ def _way(built: Built, op: Any) -> str:
     if op.name in names or "MovingAvg" in op.name:
         return "leave the moving averages of batch normalization out of train_op, or use layer normalization"
     return "update variables by an optimizer's gradients only, all optimizers from the same weights (tf.group)"
-
-
-_DRAWN = frozenset(("RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt", "Multinomial"))
-_DRAWN |= {"PlaceholderWithDefault"}
