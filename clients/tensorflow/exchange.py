@@ -39,13 +39,13 @@ def export(model_dir: Path, step: int, keep: int) -> str:
     except tf.errors.OpError as error:
         what = f"model.ckpt-{step} cannot be written: {str(error).splitlines()[0]}"
         raise Exhausted(what, where=str(model_dir), fix=f"checkpoint_{step} is there; make room") from error
-    paths = plain_checkpoints.every(model_dir)
-    for old in [p for p in paths if plain_checkpoints.step_of(p) <= step][:-keep] if keep else []:
-        tf.compat.v1.train.remove_checkpoint(old)
-        paths.remove(old)
-    tf.compat.v1.train.update_checkpoint_state(
-        str(model_dir), path, [Path(p).name for p in paths], latest_filename="checkpoint"
-    )
+    names = [Path(each).name for each in plain_checkpoints.every(model_dir)]
+    past = [name for name in names if plain_checkpoints.step_of(name) <= step]
+    for old in past[:-keep] if keep else []:
+        for file in model_dir.glob(f"{old}.*"):
+            file.unlink()
+        names.remove(old)
+    tf.compat.v1.train.update_checkpoint_state(str(model_dir), Path(path).name, names)
     return path
 
 
