@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -41,6 +43,7 @@ class Model:
             raise InvalidInput("model_fn takes no argument", where=place(self.model_fn), fix=fix)
         wanted = _chosen(offered, {p.name: p for p in parameters[1:]}, self.model_fn)
         with model_errors("building the model"):
+            _refuse_keras_3()
             spec = self.model_fn(features, **wanted)
         if not isinstance(spec, EstimatorSpec | CSEstimatorSpec):
             what = f"model_fn gives a {type(spec).__name__}"
@@ -114,6 +117,15 @@ def place(function: Callable[..., Any]) -> str:
     """ "model.py:41", where a function is written; its name where nobody knows."""
     code = getattr(inspect.unwrap(getattr(function, "func", function)), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else getattr(function, "__name__", repr(function))
+
+
+def _refuse_keras_3() -> None:
+    """Layers of Keras 3 make variables anew for each graph, and a checkpoint's names would fit none of them."""
+    loaded = sys.modules.get("tensorflow.keras")
+    if loaded is not None and "tf_keras" not in Path(loaded.__file__ or "").parts:
+        what = "tensorflow.keras is Keras 3 here, whose layers do not live in graphs"
+        fix = "import clients.tensorflow before tensorflow, or set TF_USE_LEGACY_KERAS=1, or import tf_keras"
+        raise InvalidInput(what, where="import tensorflow.keras", fix=fix)
 
 
 def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from functools import partial
+from types import ModuleType
 
 import pytest
 import tensorflow as tf
@@ -131,3 +134,14 @@ def test_a_host_call_is_made_in_the_graph():
         spec = Model(model_fn, {}, RunConfig()).build_plain(tf.zeros([2]), None, "eval")
     assert isinstance(spec, EstimatorSpec)
     assert list(spec.eval_metric_ops) == ["m"]
+
+
+def test_layers_of_keras_3_are_refused(monkeypatch):
+    """Who imported tensorflow.keras before us has another Keras; the error says how to get the right one."""
+    model = Model(spec_of, {}, RunConfig())
+    for place, refused in (("site/tf_keras/api/_v2/keras/__init__.py", False), ("site/keras/_tf_keras/keras.py", True)):
+        module = ModuleType("tensorflow.keras")
+        module.__file__ = place
+        monkeypatch.setitem(sys.modules, "tensorflow.keras", module)
+        with pytest.raises(InvalidInput, match="Keras 3") if refused else nullcontext():
+            model.build("f", None, "infer")
