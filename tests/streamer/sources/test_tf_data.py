@@ -240,3 +240,18 @@ def test_a_process_keeps_its_own_determinism():
 
     next(open_dataset(_range()).batches(0))
     assert not config.is_op_determinism_enabled()
+
+
+SHUFFLED = tf.data.Dataset.range(12).shuffle(12)
+
+
+@pytest.mark.parametrize(
+    "opened", [lambda: _of(lambda params: SHUFFLED.batch(4, True)), lambda: open_dataset(SHUFFLED.batch(4, True))]
+)
+def test_a_shuffle_is_not_walked_twice(opened):
+    """A dataset from outside the function gives another order each time, so that streams would miss samples."""
+    source = opened()
+    assert len(_values(source)) == 3
+    with pytest.raises(InvalidInput, match="a second time") as caught:
+        _values(source)
+    assert "inside input_fn" in caught.value.fix
