@@ -162,10 +162,14 @@ class DatasetWalk:
     def __next__(self) -> dict[str, npt.NDArray[Any]]:
         if self._ended:
             raise StopIteration
-        with _eager():
-            if self._iterator is None:
-                self._begin()
-            tensors = self._next()
+        try:
+            with _eager():
+                if self._iterator is None:
+                    self._begin()
+                tensors = self._next()
+        except Fault:
+            self.close()  # or its threads live as long as the error does
+            raise
         if tensors is None:
             self.close()
             raise StopIteration
