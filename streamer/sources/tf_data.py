@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
@@ -43,8 +44,8 @@ class Cut(Enum):
 def open_dataset(dataset: Any, make: Maker | None = None) -> DatasetSource:
     """The source that a tf.data.Dataset of batches is: (features, labels), or features.
 
-    make: makes the dataset once more, so that each walk has its own. Without it all walks share this one, and a
-    shuffle in it goes on from one to the next, so that only first walks are a function of the seed.
+    make: makes the dataset once more, so that each walk has its own. Without it all walks share this one, and where a
+    shuffle in it gives another order each time, there can be one walk only.
     Nothing is read. Raises InvalidInput, saying what to change in input_fn.
     """
     if make is not None and not tf.executing_eagerly():  # what was built in a graph can be walked in a session only
@@ -69,6 +70,7 @@ class DatasetSource:
             self._by_file = tf_graph.reads_files(dataset)
             self._held = tf_graph.shuffled_bytes(dataset)
         self._cuts = {1: Cut.WHOLE}
+        self._walked: weakref.WeakSet[Any] = weakref.WeakSet()
         self._stateful = self._held <= LARGEST * _COMPRESSED
         self.spec = self._layout.spec
         self.traits = LoaderTraits(self._layout.batch_size, shuffle=False, drop_last=True)
@@ -129,7 +131,18 @@ class DatasetSource:
                 f"the data function returned a dataset of ({self.spec}) first, and another one later",
                 fix="let it return the same dataset for the same arguments",
             )
+        self._check_unused(made.loader)
         return tf_graph.file_shard(made.loader, shard) if cut is Cut.FILES else made.loader
+
+    def _check_unused(self, dataset: Any) -> None:
+        """A shuffle that was walked before goes on from there: its order is no function of the seed."""
+        shuffles = tf_graph.reshuffles(dataset)
+        if any(shuffle in self._walked for shuffle in shuffles):
+            raise InvalidInput(
+                "the dataset has a shuffle that is walked for a second time, which gives another order than the first",
+                fix="build all of the dataset inside input_fn, or give shuffle reshuffle_each_iteration=False",
+            )
+        self._walked.update(shuffles)
 
 
 class DatasetWalk:
@@ -149,10 +162,14 @@ class DatasetWalk:
     def __next__(self) -> dict[str, npt.NDArray[Any]]:
         if self._ended:
             raise StopIteration
-        with _eager():
-            if self._iterator is None:
-                self._begin()
-            tensors = self._next()
+        try:
+            with _eager():
+                if self._iterator is None:
+                    self._begin()
+                tensors = self._next()
+        except Fault:
+            self.close()  # or its threads live as long as the error does
+            raise
         if tensors is None:
             self.close()
             raise StopIteration

@@ -96,6 +96,12 @@ def file_shard(dataset: Any, shard: Shard) -> Any:
     return tf.data.experimental.from_variant(variant, dataset.element_spec)
 
 
+def reshuffles(dataset: Any) -> list[Any]:
+    """The shuffles in it that give another order each time that they are iterated."""
+    shuffles = [node for node in nodes(dataset) if _kind(node) == "_ShuffleDataset"]
+    return [node for node in shuffles if node._reshuffle_each_iteration is not False]
+
+
 def shuffled_bytes(dataset: Any) -> float:
     """Bytes that its shuffles hold when they are full; infinite where that cannot be known."""
     return sum(_shuffled(node) for node in nodes(dataset) if _kind(node) == "_ShuffleDataset")

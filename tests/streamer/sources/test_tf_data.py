@@ -169,8 +169,10 @@ def test_an_error_in_a_map_names_the_users_line(function, what, line):
 def test_a_missing_file_is_named(tmp_path):
     """Without a traceback of TensorFlow's own files."""
     source = open_dataset(tf.data.TFRecordDataset([str(tmp_path / "gone")]).batch(4, drop_remainder=True))
+    walk = source.batches(0)
     with pytest.raises(InvalidInput, match="gone; No such file or directory; it was raised while batch 0") as caught:
-        next(source.batches(0))
+        next(walk)
+    assert not list(walk)
     assert "site-packages" not in str(caught.value)
 
 
@@ -240,3 +242,18 @@ def test_a_process_keeps_its_own_determinism():
 
     next(open_dataset(_range()).batches(0))
     assert not config.is_op_determinism_enabled()
+
+
+SHUFFLED = tf.data.Dataset.range(12).shuffle(12)
+
+
+@pytest.mark.parametrize(
+    "opened", [lambda: _of(lambda params: SHUFFLED.batch(4, True)), lambda: open_dataset(SHUFFLED.batch(4, True))]
+)
+def test_a_shuffle_is_not_walked_twice(opened):
+    """A dataset from outside the function gives another order each time, so that streams would miss samples."""
+    source = opened()
+    assert len(_values(source)) == 3
+    with pytest.raises(InvalidInput, match="a second time") as caught:
+        _values(source)
+    assert "inside input_fn" in caught.value.fix
