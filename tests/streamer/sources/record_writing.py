@@ -25,7 +25,7 @@ def example(**features):
         lists = {bytes: feature.bytes_list, float: feature.float_list, int: feature.int64_list}
         if values:
             lists[type(values[0])].value.extend(values)
-    return written.SerializeToString()
+    return written.SerializeToString(deterministic=True)
 
 
 def write_records(path, records):
