@@ -40,6 +40,7 @@ class WaferBackend:
 
     def train(self, setup: Setup, asked: Training) -> None:
         """Train to the end, and leave model.ckpt-<step> beside each checkpoint_<step>."""
+        _require_address(setup)
         if asked.hooks or asked.saving_listeners:
             what = "hooks and saving_listeners run between steps, which the system makes by itself"
             raise Refused(what, where="train", fix="leave them out, or use a host_call instead")
@@ -55,6 +56,7 @@ class WaferBackend:
 
     def evaluate(self, setup: Setup, asked: Evaluation) -> dict[str, Any]:
         """The metrics of a checkpoint, with "loss" and "global_step"."""
+        _require_address(setup)
         if asked.hooks:
             raise Refused("hooks cannot run on the system", where="evaluate", fix="leave them out")
         checkpoint = _checkpoint(setup, asked.checkpoint_path)
@@ -68,6 +70,12 @@ class WaferBackend:
         """Raises Refused: nothing comes back from the system but metrics."""
         what = "predictions are made off the system, from model.ckpt-<step>"
         raise Refused(what, where="predict", fix="pass use_cs=False, or leave cs_ip out")
+
+
+def _require_address(setup: Setup) -> None:
+    if not (isinstance(setup.config, CSRunConfig) and setup.config.cs_ip):
+        what = "nothing says where the system is"
+        raise InvalidInput(what, where="use_cs=True", fix="set cs_ip in CSRunConfig, or give --cs_ip HOST")
 
 
 def _job(setup: Setup, mode: str, input_fn: InputFn, on_saved: Any = None, **keys: Any) -> Job:

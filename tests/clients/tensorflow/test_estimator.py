@@ -6,7 +6,7 @@ import pytest
 import small_project
 
 from clients.tensorflow import CerebrasEstimator, CSRunConfig, RunConfig, backends
-from wire.errors import InvalidInput, Refused
+from wire.errors import InvalidInput
 
 
 def test_the_class_is_called_as_csoft_calls_it():
@@ -39,18 +39,14 @@ def test_wrong_counts_are_refused(tmp_path, counts):
         CerebrasEstimator(small_project.line, tmp_path).train(small_project.points, **counts)
 
 
-@pytest.mark.parametrize("cs_ip", ["10.0.0.1", None])
-def test_the_system_is_refused_in_a_sentence(tmp_path, cs_ip):
-    """cs_ip, use_cs and compile ask for the system, and nothing is begun."""
-    model = CerebrasEstimator(small_project.line, tmp_path, CSRunConfig(cs_ip))
-    use_cs = None if cs_ip else True
+def test_the_system_without_an_address_is_an_error(tmp_path):
+    """use_cs=True goes before the config, which then has to say where the system is; nothing is begun."""
+    model = CerebrasEstimator(small_project.line, tmp_path, CSRunConfig())
     for work in (
-        lambda: model.train(small_project.points, steps=1, use_cs=use_cs),
-        lambda: model.evaluate(small_project.points, use_cs=use_cs),
-        lambda: model.predict(small_project.points, use_cs=use_cs),
-        lambda: model.compile(small_project.points, validate_only=True),
+        lambda: model.train(small_project.points, steps=1, use_cs=True),
+        lambda: model.evaluate(small_project.points, use_cs=True),
     ):
-        with pytest.raises(Refused, match="not run on the system yet"):
+        with pytest.raises(InvalidInput, match="nothing says where the system is"):
             work()
     assert list(tmp_path.iterdir()) == []
 

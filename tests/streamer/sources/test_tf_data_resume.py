@@ -10,7 +10,7 @@ from streamer.input_function import InputFunction
 from streamer.loader_state import StateError, state_from_bytes, state_to_bytes
 from streamer.pipeline import StreamSettings, loader_input
 from streamer.resume import Resume
-from streamer.sources.tf_data import DatasetWalk
+from streamer.sources.tf_walk import DatasetWalk
 from streamer.stages import shard
 from wire.cursor import Cursor
 from wire.errors import InvalidInput
