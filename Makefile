@@ -18,7 +18,7 @@ run: setup ## Train FC-MNIST on the simulated wafer, evaluate it, say whether th
 	@$(PYTHON) -m clients.fc_mnist
 
 test: setup ## Run the tests
-	@$(PYTHON) -m pytest -n auto
+	@$(PYTHON) -m pytest -n auto --dist worksteal
 
 check: setup ## Format, lint, types, layers, contracts, drift of generated code: what CI runs before the tests
 	@$(BIN)/ruff format --check .

@@ -8,7 +8,7 @@ import sys
 from benchmarks.measure import publish
 from wire.errors import nearest
 
-STANDARD = ("startup", "overhead", "drain", "memory", "executor", "assignment", "guarantees")
+STANDARD = ("startup", "overhead", "drain", "memory", "executor", "assignment", "guarantees", "tensorflow_fc_mnist")
 LONG = ("chaos",)
 
 

@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).parents[1] / "clients" / "fc_mnist" / "pytorch"
+TENSORFLOW = PROJECT.parent / "tf"
+NO_CHECKPOINTS = {
+    PROJECT: ("runconfig.checkpoint_steps", "0"),
+    TENSORFLOW: ("runconfig.save_checkpoints_steps", "1000000000"),
+}
 
 
 @contextmanager
@@ -27,17 +32,16 @@ def coordinator(folder: Path) -> Iterator[tuple[str, int]]:
         process.wait(20)
 
 
-def arguments(address: str, model_dir: Path, *options: str) -> list[str]:
+def arguments(address: str, model_dir: Path, *options: str, project: Path = PROJECT) -> list[str]:
     """The command line of a training run against a service."""
     base = [sys.executable, "run.py", "--mode", "train", "--params", "configs/params.yaml", "--cs_ip", address]
-    return [*base, "--model_dir", str(model_dir), "runconfig.checkpoint_steps", "0", *options]
+    return [*base, "--model_dir", str(model_dir), *NO_CHECKPOINTS[project], *options]
 
 
-def train(address: str, model_dir: Path, *options: str) -> dict[str, Any]:
+def train(address: str, model_dir: Path, *options: str, project: Path = PROJECT) -> dict[str, Any]:
     """Train to the end; what performance.json says."""
-    done = subprocess.run(
-        arguments(address, model_dir, *options), cwd=PROJECT, capture_output=True, text=True, check=False
-    )
+    command = arguments(address, model_dir, *options, project=project)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads((model_dir / "performance.json").read_text())
     return result

@@ -102,6 +102,7 @@ def _holdings() -> Iterator[str]:
     for process in psutil.process_iter():
         try:
             yield Path(f"/proc/{process.pid}/maps").read_text()
-            yield "\n".join(str(Path(link.path).readlink()) for link in os.scandir(f"/proc/{process.pid}/fd"))
+            with os.scandir(f"/proc/{process.pid}/fd") as links:
+                yield "\n".join(str(Path(link.path).readlink()) for link in links)
         except OSError:
             continue

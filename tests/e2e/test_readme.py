@@ -44,7 +44,7 @@ def test_the_commands_in_pieces_work_as_printed(tmp_path: Path) -> None:
         for command in commands:
             words = shlex.split(command)
             if words[0] == "cd":
-                folder = ROOT / words[1]
+                folder = folder / words[1]
             elif command.startswith(STAY):
                 process = subprocess.Popen(
                     words, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -64,7 +64,8 @@ def test_the_commands_in_pieces_work_as_printed(tmp_path: Path) -> None:
 
 def _runs(words: list[str], folder: Path, env: dict[str, str], tmp_path: Path) -> None:
     if "run.py" in words:
-        words = [*words, "--model_dir", str(tmp_path / ("multi" if "--multireplica" in words else "m"))]
+        model_dir = tmp_path / folder.name / ("multi" if "--multireplica" in words else "m")
+        words = [*words, "--model_dir", str(model_dir)]
         words += SHORT if "train" in words else ()
     done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
