@@ -15,6 +15,7 @@ from tf_keras.src import backend as keras_backend
 
 from clients.sources import innermost, model_errors
 from clients.tensorflow.gradients import Seen, gradients_seen
+from clients.tensorflow.host_call import host_call_to_eval_metric_ops
 from streamer import structure
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry
 from wire.elements import NUMBERS
@@ -134,11 +135,7 @@ def _metrics(spec: Any) -> dict[str, tuple[Any, Any]]:
     given = getattr(spec, "eval_metric_ops", None) or {}
     host_call = getattr(spec, "host_call", None)
     if not given and host_call is not None:
-        function, tensors = host_call
-        given = function(*tensors)
-    if not isinstance(given, Mapping):
-        what = f"host_call gives a {type(given).__name__} in evaluation"
-        raise InvalidInput(what, where="model_fn", fix="return a dict: name -> (value, update_op)")
+        given = host_call_to_eval_metric_ops(host_call)
     return {str(name): _pair(str(name), metric) for name, metric in given.items()}
 
 

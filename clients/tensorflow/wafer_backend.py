@@ -50,9 +50,7 @@ class WaferBackend:
         length = {"num_steps": asked.steps} if asked.steps is not None else {"max_steps": asked.max_steps}
         job = _job(setup, TRAIN, asked.input_fn, on_saved=partial(_export, setup), **length)
         params_files.dump(setup.model.params, setup.model_dir, TRAIN)
-        outcome = wafer_loop.train(partial(captured_job, setup, job), job)
-        if outcome is not None and plain_checkpoints.newest(setup.model_dir) is None:
-            _export(setup, outcome.step)
+        wafer_loop.train(partial(captured_job, setup, job), job)
 
     def evaluate(self, setup: Setup, asked: Evaluation) -> dict[str, Any]:
         """The metrics of a checkpoint, with "loss" and "global_step"."""
@@ -118,5 +116,8 @@ def _export(setup: Setup, step: int) -> None:
 def _checkpoint(setup: Setup, given: str | None) -> str:
     """The system's checkpoint that stands beside TensorFlow's. Raises NotFound."""
     path = Path(plain_checkpoints.require(setup.model_dir, given))
-    step = plain_checkpoints.step_of(str(path))
-    return str(path.parent / f"checkpoint_{step}")
+    beside = path.parent / f"checkpoint_{plain_checkpoints.step_of(str(path))}"
+    if not beside.is_dir():
+        what = f"{path.name} was written off the system: there is no {beside.name} beside it"
+        raise NotFound(what, where=str(path.parent), fix="evaluate without cs_ip, or train on the system first")
+    return str(beside)

@@ -14,7 +14,7 @@ from clients.tensorflow.backends import Setup
 from clients.tensorflow.calls import Model
 from clients.tensorflow.capturing import captured_job
 from clients.tensorflow.wafer_backend import _job
-from wire.errors import Fault, InvalidInput, Refused
+from wire.errors import Fault, InvalidInput, NotFound, Refused
 
 
 def setup(folder: Path, params: dict[str, Any] | None = None, model_fn: Any = line, **keys: Any) -> Setup:
@@ -102,6 +102,14 @@ def test_a_plain_loops_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
     step, state = captured_job(given, _job(given, "train", full, num_steps=1)).begin()
     assert step == 3
     assert state.weights["slope"].tobytes() == held.get_tensor("slope").tobytes()
+
+
+def test_a_plain_loops_checkpoint_is_not_evaluated_on_the_system(tmp_path: Path) -> None:
+    """The error names the checkpoint and says where it can be evaluated; no coordinator is asked."""
+    CerebrasEstimator(line, tmp_path, CSRunConfig()).train(full, steps=3)
+    with pytest.raises(NotFound, match="was written off the system: there is no checkpoint_3") as raised:
+        estimator(tmp_path).evaluate(full)
+    assert "without cs_ip" in raised.value.screen()
 
 
 def test_a_validation_leaves_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tensorflow.python.framework import op_def_registry
 
 from wafer_sim.kernels.tensorflow import KERNELS, UPDATES, nearest_way
 
@@ -17,8 +18,7 @@ def test_nothing_reaches_out(part: str) -> None:
 
 def test_state_is_in_variables_only() -> None:
     """What TensorFlow calls stateful reads or changes a variable, or only must not be folded away."""
-    registry = pytest.importorskip("tensorflow.python.framework.op_def_registry")
-    stateful = {op for op in KERNELS if registry.get(op).is_stateful}
+    stateful = {op for op in KERNELS if op_def_registry.get(op).is_stateful}
     reads = {"VarHandleOp", "ReadVariableOp", "VariableShape", "ResourceGather", "VarIsInitializedOp"}
     assert stateful >= UPDATES
     assert stateful - UPDATES <= reads | {"CheckNumerics", "StatelessRandomGetAlg"}
@@ -26,9 +26,8 @@ def test_state_is_in_variables_only() -> None:
 
 def test_every_kernel_is_an_operation_with_these_attributes() -> None:
     """Each name exists in TensorFlow and has the attributes that are allowed; none of them names a function."""
-    registry = pytest.importorskip("tensorflow.python.framework.op_def_registry")
     for op, allowed in KERNELS.items():
-        attrs = {attr.name: attr.type for attr in registry.get(op).attr}
+        attrs = {attr.name: attr.type for attr in op_def_registry.get(op).attr}
         assert attrs.keys() >= allowed, op
         assert not any("func" in attrs[name] for name in allowed), op
 

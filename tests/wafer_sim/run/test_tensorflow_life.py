@@ -14,8 +14,6 @@ from wire.elements import ElementSpec, Field
 from wire.errors import Refused
 from wire.v1 import run_pb2
 
-pytest.importorskip("tensorflow")
-
 ELEMENT = ElementSpec((Field("x", "float32", (3,)), Field("t", "float32", (1,))))
 TWO = {"element_spec": spec_to_bytes(ELEMENT), "replicas": 2, "batch_size": 8}
 

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
-
 from wafer_sim.compiler.dataflow import DataNode, Dtype
 from wafer_sim.runtime.protocol import State
 from wafer_sim.runtime.tensorflow_executor import TensorflowExecutor
