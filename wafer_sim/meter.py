@@ -100,4 +100,4 @@ def attribute(stall: float, waits: Mapping[str, float], late: float = 0.0) -> di
         return parts
     if total <= 0.0:
         return parts | {UNATTRIBUTED: rest}
-    return parts | {seam: rest * wait / total for seam, wait in waits.items() if wait > 0.0}
+    return parts | {seam: rest * (wait / total) for seam, wait in waits.items() if wait > 0.0}

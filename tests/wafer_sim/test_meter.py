@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wafer_sim.meter import LATE, UNATTRIBUTED, Meter, attribute
@@ -36,6 +36,7 @@ def test_late_streams_are_no_seams_fault() -> None:
     assert attribute(5.0, {"prepare": 1.0}) == {"prepare": 5.0}
 
 
+@example(1.5, {"prepare": 5e-324}, 0.0)
 @given(SECONDS, st.dictionaries(st.sampled_from(["prepare", "wire"]), SECONDS), SECONDS)
 def test_the_parts_add_up_to_the_stall(stall: float, waits: dict[str, float], late: float) -> None:
     """Whatever was measured: nothing is counted twice and nothing goes missing."""
