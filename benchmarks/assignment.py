@@ -12,8 +12,8 @@ from wafer_sim.coordinator import events as ev
 from wafer_sim.coordinator import instructions as do
 from wafer_sim.coordinator.machine import Coordinator
 from wafer_sim.coordinator.state import Limits
-from wire.codec import spec_to_bytes
 from wire.elements import ElementSpec, Field
+from wire.schema import spec_to_bytes
 from wire.v1 import run_pb2
 
 SIZES = (250, 500, 1000, 2000)

@@ -10,9 +10,9 @@ from typing import Any
 
 from clients.sections import RunConfig
 from clients.skipping import bad_samples_of
-from wire.codec import spec_to_bytes
 from wire.elements import ElementSpec
 from wire.errors import InvalidInput
+from wire.schema import spec_to_bytes
 from wire.v1 import run_pb2
 
 DEFAULT_STREAMS = 4

@@ -104,6 +104,7 @@ def _spec(job: Job, session: Session, compiled: Compiled) -> run_pb2.RunSpec:
         check_loss_values=job.config.check_loss_values,
         input_timeout=job.config.input_timeout,
         drain_rate=job.config.drain_rate,
+        tcp_only=job.config.transport == "tcp",
     )
 
 

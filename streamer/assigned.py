@@ -10,10 +10,10 @@ from streamer.recipe import Recipe
 from streamer.resume import Resume
 from streamer.stages.encode import Encoder
 from streamer.user_loader import read_params, user_input
-from wire.codec import spec_from_bytes
 from wire.cursor import Cursor
 from wire.elements import ElementSpec
 from wire.errors import InvalidInput
+from wire.schema import spec_from_bytes
 from wire.v1 import coordinator_pb2, run_pb2
 
 DATA_FUNCTIONS = {run_pb2.MODE_TRAIN: "get_train_dataloader", run_pb2.MODE_EVAL: "get_eval_dataloader"}

@@ -13,6 +13,7 @@ from streamer.hosting import Host
 from streamer.transport import Pusher
 from wire.channel import Security, connect
 from wire.readings import seam_message
+from wire.shared_memory import machine
 from wire.v1 import coordinator_pb2, ingest_pb2, run_pb2
 
 log = logging.getLogger("streamer")
@@ -89,6 +90,7 @@ class Hosts:
             lease=lease,
             worker_id=self._worker,
             element_spec=assignment.data.element_spec,
+            machine=machine(),
         )
         if self._channel is None:
             self._channel = connect(assignment.ingest_address, self._security)

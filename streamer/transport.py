@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterator
 
 import grpc
 
+from streamer.arena import Arena
 from streamer.credits import Credits
 from streamer.pipeline import StreamPipeline
 from streamer.resume import Resume
 from streamer.stages.encode import Encoder
 from wire.channel import MAX_MESSAGE_BYTES
-from wire.codec import CodecError, Frame, cursor_from
+from wire.codec import Frame, Packed, cursor_from
 from wire.cursor import Cursor
 from wire.errors import Exhausted, Fault, InvalidInput, Stopped, Unreachable
+from wire.schema import CodecError
 from wire.seam import SeamClosed, SeamReading
+from wire.shared_memory import find
 from wire.status import raised
 from wire.v1 import ingest_pb2
 
@@ -48,6 +51,7 @@ class Pusher:
         self._encoder = encoder
         self._open = opened
         self._credits = Credits()
+        self._arena: Arena | None = None
         self._started = threading.Event()
         self._start: tuple[Cursor, Resume] | None = None
         self._lock = threading.Lock()
@@ -112,9 +116,16 @@ class Pusher:
             if grant.stop:
                 return
             if grant.HasField("start"):
-                self._start = cursor_from(grant.start), Resume.of(grant)
-                self._started.set()
+                self._begin(grant)
+            elif self._arena is not None:
+                self._arena.landed(grant.landed)
             self._credits.grant(grant.batches, grant.bytes)
+
+    def _begin(self, grant: ingest_pb2.Grant) -> None:
+        if grant.HasField("memory") and (memory := find(grant.memory)) is not None:
+            self._arena = Arena(memory)
+        self._start = cursor_from(grant.start), Resume.of(grant)
+        self._started.set()
 
     def _requests(self) -> Iterator[bytes]:
         yield self._hello.SerializeToString()
@@ -138,9 +149,9 @@ class Pusher:
             frames = self._encoder.group(pipeline.get, PATIENCE_SECONDS, allowed)
             end = frames[-1].end
             message = self._message(frames)
-            self._credits.spend(len(frames), len(message))
+            self._credits.spend(len(frames), message.size)
             begun = time.perf_counter()
-            yield message
+            yield message.data
             self._send_seconds += time.perf_counter() - begun
             self._messages += 1
 
@@ -161,16 +172,16 @@ class Pusher:
         self._credit_seconds += time.perf_counter() - begun
         return allowed
 
-    def _message(self, frames: list[Frame]) -> bytes:
+    def _message(self, frames: list[Frame]) -> Packed:
         last = frames[-1]
         try:
-            message = self._encoder.message(frames)
+            message = self._encoder.message(frames, self._arena)
         except CodecError as error:
             fix = "give every batch the same fields, dtypes and shapes"
             raise InvalidInput(str(error), where=f"{frames[0].cursor} .. {last.cursor.sequence}", fix=fix) from error
-        if len(message) > MAX_MESSAGE_BYTES:
+        if len(message.data) > MAX_MESSAGE_BYTES:
             raise Exhausted(
-                f"a batch of {last.rows} samples takes {len(message) / 2**20:.0f} MiB on the wire; "
+                f"a batch of {last.rows} samples takes {len(message.data) / 2**20:.0f} MiB on the wire; "
                 f"the limit is {MAX_MESSAGE_BYTES / 2**20:.0f} MiB",
                 where=str(last.cursor),
                 fix="lower the batch size or send a more compact dtype",

@@ -21,29 +21,29 @@ def land(column: npt.NDArray[Any], landing: Landing | None, dtype: str | None = 
 
     `dtype` is what the consumer computes in; None keeps the landing's dtype. Without a landing only the cast is
     done. The values first take the landing's dtype, so float16 data rounds as float16 even for a float32 consumer.
-    No copy is made where nothing changes.
+    What has landed is memory of its own, whatever becomes of the message or the shared memory that it came in.
     """
+    final = np.dtype(dtype or (landing.dtype if landing else column.dtype))
     if landing is None:
-        return column if dtype is None else _cast(column, np.dtype(dtype))
-    final = np.dtype(dtype or landing.dtype)
+        return _cast(column, final)
     if column.dtype == np.uint8 and final != np.uint8 and final.kind in "iuf":
         return _looked_up(column, _table(landing, final.name))
-    return _cast(_scaled(column, landing), final)
+    scaled = _scaled(column, landing)
+    return _cast(scaled, final) if scaled is column or scaled.dtype != final else scaled
 
 
 def _scaled(column: npt.NDArray[Any], landing: Landing) -> npt.NDArray[Any]:
+    dtype = np.dtype(landing.dtype)
     if landing.scale == 1.0 and landing.offset == 0.0:
-        return column.astype(landing.dtype, copy=False)
+        return column if column.dtype == dtype else _cast(column, dtype)
     out = _empty(column.shape, np.dtype(np.float32))
     np.copyto(out, column, casting="unsafe")
     np.multiply(out, np.float32(landing.scale), out=out)
     np.add(out, np.float32(landing.offset), out=out)
-    return out.astype(landing.dtype, copy=False)
+    return out if out.dtype == dtype else _cast(out, dtype)
 
 
 def _cast(column: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    if column.dtype == dtype:
-        return column
     out = _empty(column.shape, dtype)
     np.copyto(out, column, casting="unsafe")
     return out

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from streamer.columns import size_of
-from wire.codec import Frame, pack
+from wire.codec import Frame, Packed, Shelf, pack
 from wire.elements import ElementSpec
 from wire.errors import Fault
 from wire.seam import SeamClosed
@@ -22,9 +22,9 @@ class Encoder:
         self._spec = spec
         self._message_bytes = message_bytes
 
-    def message(self, frames: Sequence[Frame]) -> bytes:
-        """One gRPC message with these frames. Raises wire.codec.CodecError for a batch that is not of the spec."""
-        return pack(frames, self._spec)
+    def message(self, frames: Sequence[Frame], shelf: Shelf | None = None) -> Packed:
+        """One gRPC message with these frames. Raises wire.schema.CodecError for a batch that is not of the spec."""
+        return pack(frames, self._spec, shelf)
 
     def group(
         self, get: Callable[[float | None], Frame], timeout: float | None, most: int | None = None

@@ -29,8 +29,8 @@ class Cast:
         frame = self._upstream.next()
         if frame is None:
             return None
-        batch = {name: _land(column, self._landings.get(name)) for name, column in frame.batch.items()}
-        return dataclasses.replace(frame, batch=batch)
+        landed = {name: _land(frame.batch[name], landing) for name, landing in self._landings.items()}
+        return dataclasses.replace(frame, batch={**frame.batch, **landed})
 
     def interrupt(self) -> None:
         self._upstream.interrupt()
@@ -39,7 +39,7 @@ class Cast:
         self._upstream.close()
 
 
-def _land(column: Column, landing: Landing | None) -> Column:
+def _land(column: Column, landing: Landing) -> Column:
     if isinstance(column, Ragged):
         return Ragged(land(column.values, landing), column.offsets)
     return land(column, landing)

@@ -9,10 +9,10 @@ import pytest
 from streamer.assigned import open_input
 from streamer.pipeline import recipe_input
 from streamer.recipe import Recipe
-from wire.codec import spec_to_bytes
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
 from wire.errors import InvalidInput, NotFound
+from wire.schema import spec_to_bytes
 from wire.v1 import coordinator_pb2, run_pb2
 
 RECIPE = Recipe.from_params(

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from wire.codec import decode, encode
 from wire.elements import NUMBERS, ElementSpec, Field, Landing
-from wire.landing import land
+from wire.landing import ALIGNMENT, land
+from wire.payload import decode, encode
 
 PIXELS = np.arange(256, dtype=np.uint8).reshape(64, 4)
 
@@ -20,8 +20,8 @@ def test_cast_on_arrival_is_bit_equal_to_cast_at_the_worker(landed, consumer):
     landing = Landing(landed, 1 / 255, -0.5)
     compact = ElementSpec((Field("x", "uint8", (4,), landing=landing),))
     wide = compact.landed()
-    on_arrival = land(decode(encode({"x": PIXELS}, compact), compact)["x"], landing, consumer)
-    at_worker = land(decode(encode({"x": land(PIXELS, landing)}, wide), wide)["x"], None, consumer)
+    on_arrival = land(decode(bytes(encode({"x": PIXELS}, compact)), compact)["x"], landing, consumer)
+    at_worker = land(decode(bytes(encode({"x": land(PIXELS, landing)}, wide)), wide)["x"], None, consumer)
     assert on_arrival.dtype == consumer
     assert on_arrival.tobytes() == at_worker.tobytes()
 
@@ -47,12 +47,14 @@ def test_int32_labels_and_float16_images_train_a_float32_model():
 
 
 @pytest.mark.parametrize("dtype", NUMBERS)
-def test_nothing_is_copied_where_nothing_changes(dtype):
-    """The column itself comes back, and no column is changed in place."""
-    column = np.zeros((3, 2), dtype)
-    assert land(column, None) is column
-    assert land(column, None, dtype) is column
-    assert land(column, Landing(dtype), dtype) is column
+@pytest.mark.parametrize("landing", [False, True])
+def test_what_landed_is_memory_of_its_own(dtype, landing):
+    """Also where nothing changes: what it came in may be written to again. It begins where a computation wants it."""
+    column = np.ones((3, 2), dtype)
+    landed = land(column, Landing(dtype) if landing else None, dtype)
+    column[:] = 0
+    assert landed.tolist() == [[1, 1]] * 3
+    assert (landed.dtype, landed.ctypes.data % ALIGNMENT) == (np.dtype(dtype), 0)
 
 
 @pytest.mark.parametrize("dtype", NUMBERS)

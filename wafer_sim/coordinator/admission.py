@@ -57,7 +57,7 @@ def _require_object(text: str, where: str) -> None:
 
 def _require_element_spec(data: bytes) -> None:
     # pyarrow costs a tenth of a second and more; the service is up before it is needed.
-    from wire.codec import CodecError, spec_from_bytes
+    from wire.schema import CodecError, spec_from_bytes
 
     try:
         spec = spec_from_bytes(data)

@@ -18,7 +18,9 @@ from wire.cursor import Cursor
 from wire.elements import ElementSpec, Ragged
 from wire.errors import InvalidInput, StaleLease
 from wire.landing import land
+from wire.payload import Bytes
 from wire.seam import Seam, SeamClosed
+from wire.shared_memory import SharedMemory
 from wire.v1 import ingest_pb2
 
 log = logging.getLogger(__name__)
@@ -52,12 +54,25 @@ class Arrived:
 class Push:
     """One worker's push into a port: its lease, its number among the pushes of the stream, the grants to be sent."""
 
-    def __init__(self, port: StreamPort, lease: int, worker: str) -> None:
+    def __init__(self, port: StreamPort, lease: int, worker: str, shared: SharedMemory | None = None) -> None:
         self.port = port
         self.lease = lease
         self.worker = worker
+        self.shared = shared
         self.number = 0
+        self.landed = 0
         self.grants: Seam[ingest_pb2.Grant] = Seam("grants", 4 * WINDOW_BATCHES)
+
+    def close(self) -> None:
+        """No grants come any more, and nobody finds the memory."""
+        self.grants.close()
+        if self.shared is not None:
+            self.shared.close()
+
+    @property
+    def memory(self) -> Bytes | None:
+        """Where payloads may lie that are not in a message."""
+        return self.shared.memory if self.shared is not None else None
 
     def arrive(self, frames: Sequence[Frame], message_bytes: int) -> None:
         """Land frames and let them in, the bytes of their message shared out among them to the last one.
@@ -114,18 +129,18 @@ class StreamPort:
         """Whether the end of the stream was let in."""
         return self._gate.ended
 
-    def enter(self, lease: int, worker: str) -> Push:
+    def enter(self, lease: int, worker: str, shared: SharedMemory | None = None) -> Push:
         """A worker begins to push; whoever pushed before is told to stop. Raises StaleLease.
 
-        When the run is over, the new push too is told to stop.
+        When the run is over, the new push too is told to stop. shared: where the worker may put its payloads.
         """
-        push = Push(self, lease, worker)
+        push = Push(self, lease, worker, shared)
         with self._lock:
             self._gate.enter(lease)
             old, self._push = self._push, push
             self._pushes += 1
             push.number = self._pushes
-            push.grants.put(self._first_grant())
+            push.grants.put(self._first_grant(push.shared))
             if self._closed:
                 push.grants.close()
         if old is not None:
@@ -137,7 +152,7 @@ class StreamPort:
         with self._lock:
             if self._push is push:
                 self._push = None
-        push.grants.close()
+        push.close()
 
     def arrive(self, push: Push, frame: Frame, wire_bytes: int) -> None:
         """Land a frame and let it in; a duplicate is dropped and its credit given back.
@@ -146,6 +161,7 @@ class StreamPort:
         has a bad sample where none is tolerated.
         """
         arrays = () if frame.end else self._landed(frame)
+        push.landed += 1
         arrived = Arrived(_account(frame), arrays, wire_bytes, push.number, frame.end)
         with self._lock:
             self._gate.require(push.lease)
@@ -176,7 +192,7 @@ class StreamPort:
             if self._push is not None:
                 self._push.grants.close()
 
-    def _first_grant(self) -> ingest_pb2.Grant:
+    def _first_grant(self, shared: SharedMemory | None) -> ingest_pb2.Grant:
         gate = self._gate
         batches, nbytes = self._window.reopen()
         grant = ingest_pb2.Grant(
@@ -185,6 +201,8 @@ class StreamPort:
         if gate.loader_state is not None:
             grant.loader_state.at.CopyFrom(cursor_message(gate.loader_state.at))
             grant.loader_state.state = gate.loader_state.state
+        if shared is not None:
+            grant.memory.CopyFrom(shared.offer())
         return grant
 
     def _require_credit(self, push: Push, frame: Frame) -> None:
@@ -207,7 +225,7 @@ class StreamPort:
         push = self._push
         if due is None or push is None:
             return
-        grant = ingest_pb2.Grant(batches=due[0], bytes=due[1], acked=cursor_message(self._acked))
+        grant = ingest_pb2.Grant(batches=due[0], bytes=due[1], acked=cursor_message(self._acked), landed=push.landed)
         try:
             push.grants.put(grant, timeout=0)
         except SeamClosed:

@@ -9,25 +9,30 @@ from collections.abc import Iterator, Mapping
 import grpc
 from google.protobuf.message import DecodeError
 
-from wafer_sim.ingest.port import Push, StreamPort
+from wafer_sim.ingest.port import WINDOW_BYTES, Push, StreamPort
 from wire.admission import Handler
-from wire.codec import CodecError, spec_from_bytes, unpack
+from wire.codec import unpack
 from wire.errors import Fault, InvalidInput, NotFound, Refused, Unreachable
+from wire.schema import CodecError, spec_from_bytes
 from wire.seam import SeamClosed
+from wire.shared_memory import machine, share
 from wire.status import abort
 from wire.v1 import ingest_pb2
 
 log = logging.getLogger(__name__)
 
 HELLO_SECONDS = 10.0
+SHARED_BYTES = 2 * WINDOW_BYTES
+"""Of memory for each push. A page of it is there once it was written to, and what has landed is written to again."""
 
 
 class IngestServicer:
-    """Serves Push for the streams of one run."""
+    """Serves Push for the streams of one run. sharing: memory with pushers of this machine, where payloads may lie."""
 
-    def __init__(self, run_id: str, ports: Mapping[int, StreamPort]) -> None:
+    def __init__(self, run_id: str, ports: Mapping[int, StreamPort], *, sharing: bool = True) -> None:
         self._run_id = run_id
         self._ports = ports
+        self._machine = machine() if sharing else ""
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The service without a request serializer: bytes pass untouched."""
@@ -68,7 +73,8 @@ class IngestServicer:
                 where=f"stream {hello.stream}",
                 fix="start the worker with the loader and params of the job",
             )
-        return port.enter(hello.lease, hello.worker_id)
+        near = bool(self._machine) and hello.machine == self._machine
+        return port.enter(hello.lease, hello.worker_id, share(SHARED_BYTES) if near else None)
 
 
 class _Reader(threading.Thread):
@@ -82,8 +88,9 @@ class _Reader(threading.Thread):
 
     def run(self) -> None:
         try:
-            for message in self._requests:
-                self._push.arrive(unpack(message, self._push.port.spec), len(message))
+            for data in self._requests:
+                message = unpack(data, self._push.port.spec, self._push.memory)
+                self._push.arrive(message.frames, message.size)
             if not self._push.port.ended:
                 self._push.port.leave(self._push)
         except Fault as fault:

@@ -14,7 +14,7 @@ from wafer_sim.ingest.punctuality import Punctuality
 from wafer_sim.ledger import Ledger, Taken
 from wafer_sim.run.board import Board
 from wafer_sim.run.tolerance import Tolerance
-from wire.codec import spec_from_bytes
+from wire.schema import spec_from_bytes
 from wire.v1 import run_pb2
 
 PATIENCE_SECONDS = 2.0

@@ -24,10 +24,11 @@ from wafer_sim.run.feed import Feed
 from wafer_sim.run.train import Training
 from wafer_sim.runtime.opening import open_executor
 from wafer_sim.runtime.protocol import Executor
-from wire.codec import cursor_from, spec_from_bytes
+from wire.codec import cursor_from
 from wire.cursor import Cursor
 from wire.elements import ElementSpec
 from wire.errors import Fault, InvalidInput, NotFound, Refused
+from wire.schema import spec_from_bytes
 from wire.seam import SeamClosed
 from wire.v1 import run_pb2
 
@@ -51,7 +52,7 @@ class Run:
         self._executor = _executor(program, spec, checkpoint)
         timeout = spec.input_timeout or DEFAULT_INPUT_TIMEOUT
         self.feed = Feed(spec.data, [t.dtype for t in program.inputs], _ledger(spec, checkpoint), timeout, board)
-        self.ingest = IngestServicer(board.run_id, self.feed.ports)
+        self.ingest = IngestServicer(board.run_id, self.feed.ports, sharing=not spec.tcp_only)
         self._work: Training | Evaluation
         if spec.mode == run_pb2.MODE_TRAIN:
             self._work = Training(spec, self._executor, self.feed, board, checkpoint)

@@ -17,7 +17,7 @@ class Cursor(_message.Message):
     def __init__(self, stream: _Optional[int] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ...) -> None: ...
 
 class FrameHeader(_message.Message):
-    __slots__ = ("cursor", "following", "payload_bytes", "end", "digest", "row_numbers", "bad", "loader_state")
+    __slots__ = ("cursor", "following", "payload_bytes", "end", "digest", "row_numbers", "bad", "loader_state", "place")
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     FOLLOWING_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -26,6 +26,7 @@ class FrameHeader(_message.Message):
     ROW_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     BAD_FIELD_NUMBER: _ClassVar[int]
     LOADER_STATE_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
     cursor: Cursor
     following: Cursor
     payload_bytes: int
@@ -34,7 +35,8 @@ class FrameHeader(_message.Message):
     row_numbers: bytes
     bad: _containers.RepeatedCompositeFieldContainer[BadSample]
     loader_state: bytes
-    def __init__(self, cursor: _Optional[_Union[Cursor, _Mapping]] = ..., following: _Optional[_Union[Cursor, _Mapping]] = ..., payload_bytes: _Optional[int] = ..., end: _Optional[bool] = ..., digest: _Optional[int] = ..., row_numbers: _Optional[bytes] = ..., bad: _Optional[_Iterable[_Union[BadSample, _Mapping]]] = ..., loader_state: _Optional[bytes] = ...) -> None: ...
+    place: int
+    def __init__(self, cursor: _Optional[_Union[Cursor, _Mapping]] = ..., following: _Optional[_Union[Cursor, _Mapping]] = ..., payload_bytes: _Optional[int] = ..., end: _Optional[bool] = ..., digest: _Optional[int] = ..., row_numbers: _Optional[bytes] = ..., bad: _Optional[_Iterable[_Union[BadSample, _Mapping]]] = ..., loader_state: _Optional[bytes] = ..., place: _Optional[int] = ...) -> None: ...
 
 class BadSample(_message.Message):
     __slots__ = ("place", "row", "where", "why")
@@ -63,21 +65,35 @@ class FramesHeader(_message.Message):
     def __init__(self, frames: _Optional[_Iterable[_Union[FrameHeader, _Mapping]]] = ...) -> None: ...
 
 class PushHello(_message.Message):
-    __slots__ = ("run_id", "stream", "lease", "worker_id", "element_spec")
+    __slots__ = ("run_id", "stream", "lease", "worker_id", "element_spec", "machine")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     LEASE_FIELD_NUMBER: _ClassVar[int]
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     ELEMENT_SPEC_FIELD_NUMBER: _ClassVar[int]
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     stream: int
     lease: int
     worker_id: str
     element_spec: bytes
-    def __init__(self, run_id: _Optional[str] = ..., stream: _Optional[int] = ..., lease: _Optional[int] = ..., worker_id: _Optional[str] = ..., element_spec: _Optional[bytes] = ...) -> None: ...
+    machine: str
+    def __init__(self, run_id: _Optional[str] = ..., stream: _Optional[int] = ..., lease: _Optional[int] = ..., worker_id: _Optional[str] = ..., element_spec: _Optional[bytes] = ..., machine: _Optional[str] = ...) -> None: ...
+
+class SharedMemory(_message.Message):
+    __slots__ = ("process", "descriptor", "size", "key")
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTOR_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    process: int
+    descriptor: int
+    size: int
+    key: bytes
+    def __init__(self, process: _Optional[int] = ..., descriptor: _Optional[int] = ..., size: _Optional[int] = ..., key: _Optional[bytes] = ...) -> None: ...
 
 class Grant(_message.Message):
-    __slots__ = ("start", "batches", "bytes", "acked", "stop", "history", "loader_state")
+    __slots__ = ("start", "batches", "bytes", "acked", "stop", "history", "loader_state", "memory", "landed")
     START_FIELD_NUMBER: _ClassVar[int]
     BATCHES_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +101,8 @@ class Grant(_message.Message):
     STOP_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
     LOADER_STATE_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    LANDED_FIELD_NUMBER: _ClassVar[int]
     start: Cursor
     batches: int
     bytes: int
@@ -92,4 +110,6 @@ class Grant(_message.Message):
     stop: bool
     history: bytes
     loader_state: LoaderState
-    def __init__(self, start: _Optional[_Union[Cursor, _Mapping]] = ..., batches: _Optional[int] = ..., bytes: _Optional[int] = ..., acked: _Optional[_Union[Cursor, _Mapping]] = ..., stop: _Optional[bool] = ..., history: _Optional[bytes] = ..., loader_state: _Optional[_Union[LoaderState, _Mapping]] = ...) -> None: ...
+    memory: SharedMemory
+    landed: int
+    def __init__(self, start: _Optional[_Union[Cursor, _Mapping]] = ..., batches: _Optional[int] = ..., bytes: _Optional[int] = ..., acked: _Optional[_Union[Cursor, _Mapping]] = ..., stop: _Optional[bool] = ..., history: _Optional[bytes] = ..., loader_state: _Optional[_Union[LoaderState, _Mapping]] = ..., memory: _Optional[_Union[SharedMemory, _Mapping]] = ..., landed: _Optional[int] = ...) -> None: ...

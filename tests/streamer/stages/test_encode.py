@@ -31,7 +31,7 @@ def test_groups_to_about_the_message_size():
     encoder, seam = Encoder(SPEC, 2500), _seam([_frame(n) for n in range(5)])
     groups = [encoder.group(seam.get, 1.0) for _ in range(2)]
     assert [[f.cursor.sequence for f in group] for group in groups] == [[0, 1, 2], [3, 4]]
-    assert [f.batch["x"][0, 0] for f in unpack(encoder.message(groups[0]), SPEC)] == [0, 1, 2]
+    assert [f.batch["x"][0, 0] for f in unpack(encoder.message(groups[0]).data, SPEC).frames] == [0, 1, 2]
     assert frame_bytes(_frame(1)) == 1000
     with pytest.raises(SeamClosed):
         encoder.group(seam.get, 1.0)

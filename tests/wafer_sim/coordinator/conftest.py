@@ -7,8 +7,8 @@ import pytest
 from wafer_sim.coordinator import events as ev
 from wafer_sim.coordinator import instructions as do
 from wafer_sim.coordinator.machine import Coordinator
-from wire.codec import spec_to_bytes
 from wire.elements import ElementSpec, Field
+from wire.schema import spec_to_bytes
 from wire.v1 import run_pb2
 
 ELEMENT = spec_to_bytes(ElementSpec((Field("image", "float32", (4,)), Field("label", "int32"))))

@@ -191,7 +191,7 @@ def test_the_account_of_a_batch_arrives_with_it() -> None:
     into = port(tolerant=True)
     bad = BadSample(1, 11, "part-0.parquet", "no image")
     message = pack([accounted(0, b"state", (bad,))], SPEC)
-    into.enter(1, "w").arrive(unpack(message, SPEC), len(message))
+    into.enter(1, "w").arrive(unpack(message.data, SPEC).frames, message.size)
     taken = into.take(1).taken
     expected = Taken(Cursor(0), Cursor(0, 0, 1), 3, 7, taken.row_numbers, (bad,), b"state")
     assert taken == expected

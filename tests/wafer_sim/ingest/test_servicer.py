@@ -19,12 +19,14 @@ from wafer_sim.ingest.port import WINDOW_BATCHES, StreamPort
 from wafer_sim.ingest.servicer import IngestServicer
 from wafer_sim.ledger import StreamPosition
 from wire.channel import Security, connect, serve
-from wire.codec import Frame, spec_to_bytes
+from wire.codec import Frame, Packed
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
 from wire.errors import Exhausted, InvalidInput, NotFound, Refused, StaleLease
 from wire.history import BEGINNING, history_after
+from wire.schema import spec_to_bytes
 from wire.seam import SeamClosed
+from wire.shared_memory import find, machine
 from wire.status import raised
 from wire.v1 import ingest_pb2
 
@@ -81,11 +83,12 @@ class Running(threading.Thread):
 
 @dataclass
 class Ingest:
-    """An ingest of one stream behind a real server."""
+    """An ingest of one stream behind a real server. machine: where its pushers say that they are."""
 
     port: StreamPort
     server: grpc.Server
     channel: grpc.Channel
+    machine: str
     opened: list[Batches] = field(default_factory=list)
     resumed: list[Resume] = field(default_factory=list)
 
@@ -99,7 +102,12 @@ class Ingest:
         encoder: Encoder | None = None,
     ) -> Pusher:
         hello = ingest_pb2.PushHello(
-            run_id=run, stream=0, lease=lease, worker_id=f"w{lease}", element_spec=spec_to_bytes(spec)
+            run_id=run,
+            stream=0,
+            lease=lease,
+            worker_id=f"w{lease}",
+            element_spec=spec_to_bytes(spec),
+            machine=self.machine,
         )
 
         def opened(cursor: Cursor, resume: Resume) -> Batches:
@@ -116,18 +124,20 @@ class Ingest:
         return call(iter(messages))
 
     def hello(self) -> bytes:
-        hello = ingest_pb2.PushHello(run_id="run-1", lease=1, worker_id="raw", element_spec=spec_to_bytes(SPEC))
+        hello = ingest_pb2.PushHello(
+            run_id="run-1", lease=1, worker_id="raw", element_spec=spec_to_bytes(SPEC), machine=self.machine
+        )
         return hello.SerializeToString()
 
 
-@pytest.fixture
-def ingest() -> Iterator[Ingest]:
+@pytest.fixture(params=["", machine()], ids=["messages", "shared-memory"])
+def ingest(request: pytest.FixtureRequest) -> Iterator[Ingest]:
     port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("float32",))
     server, number = serve("localhost", 0, Security(), threads=8)
     server.add_generic_rpc_handlers((IngestServicer("run-1", {0: port}).handler(),))
     server.start()
     channel = connect(f"localhost:{number}", Security())
-    yield Ingest(port, server, channel)
+    yield Ingest(port, server, channel, request.param)
     port.close()
     channel.close()
     server.stop(None).wait()
@@ -148,6 +158,15 @@ def test_batches_arrive_in_order_under_credits(ingest: Ingest) -> None:
     ingest.port.close()
     assert running.ended() is None
     assert ingest.opened[0].closed.is_set()
+
+
+def test_memory_is_shared_with_who_is_near(ingest: Ingest) -> None:
+    """The first grant offers memory to a pusher of the same machine, and to no other one; it is gone with the push."""
+    grants = ingest.raw(ingest.hello())
+    offer = next(grants)
+    assert offer.HasField("memory") == bool(ingest.machine)
+    list(grants)
+    assert find(offer.memory) is None
 
 
 def test_a_stale_lease_is_refused_as_such(ingest: Ingest) -> None:
@@ -211,8 +230,8 @@ def test_another_run_is_not_fed_here(ingest: Ingest) -> None:
 class Garbling(Encoder):
     """Sends bytes that are no frames."""
 
-    def message(self, frames: object) -> bytes:
-        return b"\xff" * 100
+    def message(self, frames: object, shelf: object = None) -> Packed:
+        return Packed(b"\xff" * 100, 100)
 
 
 def test_bytes_that_are_no_frame_end_the_push(ingest: Ingest) -> None:
@@ -228,6 +247,7 @@ def test_bytes_that_are_no_frame_end_the_push(ingest: Ingest) -> None:
 
 def test_a_batch_too_large_for_a_message_names_its_cursor(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused before it is sent, with what to do about it."""
+    ingest.machine = ""
     monkeypatch.setattr(transport, "MAX_MESSAGE_BYTES", 100)
     error = Running(ingest.pusher()).ended()
     assert isinstance(error, Exhausted)
@@ -366,3 +386,18 @@ def test_a_late_frame_of_a_push_that_was_replaced_is_not_let_in() -> None:
         old.arrive([frame], 10)
     new.arrive([frame], 10)
     assert port.take(1).cursor == Cursor(0)
+
+
+def test_a_push_hears_what_landed_of_its_own_batches() -> None:
+    """Credit that comes back for what another host has sent frees nothing in the memory of this one."""
+    port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
+    pipeline = Batches(Cursor(0), WINDOW_BATCHES)
+    port.enter(1, "old").arrive([pipeline.get() for _ in range(WINDOW_BATCHES - 1)], 100)
+    new = port.enter(2, "new")
+    landed = []
+    for count in (0, 1):
+        new.arrive([pipeline.get() for _ in range(count)], 10)
+        for _ in range(WINDOW_BATCHES // 4):
+            port.take(1)
+        landed.append([new.grants.get(0) for _ in range(new.grants.reading().depth)][-1].landed)
+    assert landed == [0, 1]

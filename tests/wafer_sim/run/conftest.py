@@ -19,10 +19,11 @@ from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.run.board import Board
 from wafer_sim.run.life import Run
 from wafer_sim.runtime.protocol import State
-from wire.codec import Frame, spec_to_bytes
+from wire.codec import Frame
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
 from wire.errors import StaleLease
+from wire.schema import spec_to_bytes
 from wire.seam import SeamClosed
 from wire.v1 import run_pb2
 

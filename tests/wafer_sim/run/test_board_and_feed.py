@@ -11,11 +11,12 @@ from wafer_sim.ledger import Ledger, StreamPosition, Taken
 from wafer_sim.run import feed
 from wafer_sim.run.board import Board, position_message
 from wafer_sim.run.feed import Feed
-from wire.codec import BadSample, Frame, spec_to_bytes
+from wire.codec import BadSample, Frame
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
 from wire.errors import InvalidInput, NotFound
 from wire.readings import seam_message
+from wire.schema import spec_to_bytes
 from wire.seam import SeamReading
 from wire.v1 import run_pb2
 

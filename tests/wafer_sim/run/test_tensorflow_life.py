@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from wafer_sim.checkpoints import newest_whole
-from wire.codec import spec_to_bytes
 from wire.elements import ElementSpec, Field
 from wire.errors import Refused
+from wire.schema import spec_to_bytes
 from wire.v1 import run_pb2
 
 ELEMENT = ElementSpec((Field("x", "float32", (3,)), Field("t", "float32", (1,))))

@@ -18,8 +18,8 @@ import wire
 from wafer_sim.compiler.program import EVALUATE, Entry, Graph, Node, Program, Ref, Tensor
 from wafer_sim.service.server import Service, Settings
 from wire.channel import Security, connect
-from wire.codec import spec_to_bytes
 from wire.elements import ElementSpec, Field
+from wire.schema import spec_to_bytes
 from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2, run_pb2_grpc
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_wafer.py")))

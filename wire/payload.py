@@ -1,0 +1,170 @@
+"""One batch as bytes and back: an Arrow IPC record batch, whose schema travels once per stream.
+
+For a spec of plain numbers all payloads of so many rows are the same bytes but for the columns themselves. These bytes
+are kept as a skeleton, and a batch is written and read without making Arrow objects. The rest takes Arrow's own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from wire.arrow import read, written
+from wire.elements import STRING, Batch, Column, ElementSpec, Field, Ragged, rows_of
+from wire.schema import CodecError, schema_of
+
+_KEPT = 16
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The bytes of a batch, in parts that share memory with its columns. size: of all parts together."""
+
+    parts: tuple[Bytes, ...]
+    size: int
+
+    def write(self, to: Bytes) -> None:
+        """Copy all parts to memory of this size, one behind the other."""
+        at = 0
+        for part in self.parts:
+            np.copyto(to[at : at + len(part)], part)
+            at += len(part)
+
+    def __bytes__(self) -> bytes:
+        return b"".join(part.data for part in self.parts)
+
+
+def encode(batch: Batch, spec: ElementSpec) -> Payload:
+    """One batch as an Arrow record batch. Raises CodecError, naming the field that is not what the spec says."""
+    columns = [_checked(field, batch) for field in spec.fields]
+    rows = len(columns[0]) if columns else 0
+    for field, column in zip(spec.fields, columns, strict=True):
+        if len(column) != rows:
+            raise CodecError(f"field {field.name!r} has {len(column)} rows, field {spec.names[0]!r} has {rows}")
+    skeletons = _skeletons(spec)
+    if skeletons is None or not rows:
+        return _payload_of(written(columns, spec))
+    skeleton = skeletons.of(rows)
+    flat = [
+        np.ascontiguousarray(column, field.dtype).reshape(-1).view(np.uint8)
+        for field, column in zip(spec.fields, columns, strict=True)
+    ]
+    return Payload(skeleton.around(flat), skeleton.size)
+
+
+def decode(payload: Bytes | pa.Buffer | bytes, spec: ElementSpec) -> dict[str, Column]:
+    """The batch in a payload: numbers as read-only views on it, bools and strings as copies. Raises CodecError."""
+    data = np.frombuffer(payload, np.uint8)
+    skeletons = _skeletons(spec)
+    if skeletons is not None and (skeleton := skeletons.fits(data)):
+        return skeleton.columns(data, spec)
+    batch = read(data, spec)
+    if skeletons is not None and (rows := rows_of(batch)):
+        skeletons.of(rows)
+    return batch
+
+
+def _payload_of(buffer: pa.Buffer) -> Payload:
+    return Payload((np.frombuffer(buffer, np.uint8),), len(buffer))
+
+
+@dataclass(frozen=True, slots=True)
+class _Skeleton:
+    """Payloads of so many rows: `between` are the bytes before, between and behind the columns, which begin at `at`."""
+
+    rows: int
+    size: int
+    at: tuple[int, ...]
+    between: tuple[Bytes, ...]
+
+    def around(self, columns: Sequence[Bytes]) -> tuple[Bytes, ...]:
+        return (*(part for pair in zip(self.between, columns, strict=False) for part in pair), self.between[-1])
+
+    def matches(self, data: Bytes) -> bool:
+        """Whether a payload of this size is one of these."""
+        ends = (*self.at, self.size)
+        return all(np.array_equal(data[e - len(b) : e], b) for b, e in zip(self.between, ends, strict=True))
+
+    def columns(self, data: Bytes, spec: ElementSpec) -> dict[str, Column]:
+        """Views on a payload that matches."""
+        batch: dict[str, Column] = {}
+        for field, at in zip(spec.fields, self.at, strict=True):
+            column = np.frombuffer(data, field.dtype, self.rows * field.size, at).reshape(self.rows, *field.shape)
+            column.flags.writeable = False
+            batch[field.name] = column
+        return batch
+
+
+class _Skeletons:
+    """The skeletons of one spec, made when they are first needed."""
+
+    def __init__(self, spec: ElementSpec) -> None:
+        self._spec = spec
+        self._by_rows: dict[int, _Skeleton] = {}
+        self._by_size: dict[int, _Skeleton] = {}
+
+    def of(self, rows: int) -> _Skeleton:
+        if rows not in self._by_rows:
+            if len(self._by_rows) >= _KEPT:
+                self._by_rows.clear()
+                self._by_size.clear()
+            made = _skeleton(self._spec, rows)
+            self._by_rows[rows] = self._by_size[made.size] = made
+        return self._by_rows[rows]
+
+    def fits(self, data: Bytes) -> _Skeleton | None:
+        """The skeleton that a payload has, if it is known."""
+        known = self._by_size.get(len(data))
+        return known if known is not None and known.matches(data) else None
+
+
+@lru_cache(maxsize=64)
+def _skeletons(spec: ElementSpec) -> _Skeletons | None:
+    """None for a spec whose payloads differ in more than their numbers."""
+    plain = all(not field.ragged and field.dtype not in ("bool", STRING) for field in spec.fields)
+    return _Skeletons(spec) if plain and spec.fields else None
+
+
+def _skeleton(spec: ElementSpec, rows: int) -> _Skeleton:
+    """From a payload that Arrow has written."""
+    payload = written([np.zeros((rows, *field.shape), field.dtype) for field in spec.fields], spec)
+    record = pa.ipc.read_record_batch(payload, schema_of(spec))
+    values = [record.column(i).flatten() if f.shape else record.column(i) for i, f in enumerate(spec.fields)]
+    at = [value.buffers()[1].address - payload.address for value in values]
+    ends = [a + rows * f.size * np.dtype(f.dtype).itemsize for a, f in zip(at, spec.fields, strict=True)]
+    data = np.frombuffer(payload, np.uint8)
+    between = [data[a:b].copy() for a, b in zip([0, *ends], [*at, len(data)], strict=True)]
+    return _Skeleton(rows, len(data), tuple(at), tuple(between))
+
+
+def _checked(field: Field, batch: Batch) -> Column:
+    if field.name not in batch:
+        raise CodecError(f"field {field.name!r} is missing; the batch has {', '.join(batch) or 'no fields'}")
+    column = batch[field.name]
+    if isinstance(column, Ragged) != field.ragged:
+        raise CodecError(f"field {field.name!r} is {'not ' if field.ragged else ''}ragged in this batch")
+    values = column.values if isinstance(column, Ragged) else column
+    if not values.shape:
+        raise CodecError(f"field {field.name!r} is a single {values.dtype.name} in this batch, not one for each row")
+    dtype = STRING if values.dtype == object else values.dtype.name
+    if (dtype, values.shape[1:]) != (field.dtype, field.shape):
+        raise CodecError(
+            f"field {field.name!r} is {dtype}{values.shape[1:]} in this batch, {field.dtype}{field.shape} before"
+        )
+    if isinstance(column, Ragged):
+        _check_offsets(field, column)
+    return column
+
+
+def _check_offsets(field: Field, column: Ragged) -> None:
+    offsets, total = column.offsets, len(column.values)
+    sound = offsets.dtype == np.int64 and offsets.ndim == 1 and len(offsets) > 0
+    if not sound or offsets[0] != 0 or offsets[-1] != total or (np.diff(offsets) < 0).any():
+        raise CodecError(f"field {field.name!r}: its offsets are not int64 numbers that rise from 0 to {total}")
