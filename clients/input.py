@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clients.sections import RunConfig
 from clients.skipping import bad_samples_of
@@ -14,6 +14,9 @@ from wire.elements import ElementSpec
 from wire.errors import InvalidInput
 from wire.schema import spec_to_bytes
 from wire.v1 import run_pb2
+
+if TYPE_CHECKING:
+    from streamer.pipeline import Input
 
 DEFAULT_STREAMS = 4
 DEFAULT_REPLICAS = 2
@@ -26,6 +29,7 @@ class LoaderInput:
     """What a loader gives. recipe: JSON of a native recipe, "" for a user's own loader.
 
     rows: None where the source is sequential. batch_size: of a whole step. description: one sentence for people.
+    opened: a recipe's data.
     """
 
     spec: ElementSpec
@@ -37,6 +41,7 @@ class LoaderInput:
     description: str
     seed: int | None = None
     prefetch: int = DEFAULT_PREFETCH
+    opened: Input | None = None
 
     @classmethod
     def of(cls, loader: Iterable[Any]) -> LoaderInput:
@@ -59,6 +64,7 @@ class LoaderInput:
             hosted.describe(),
             recipe.shuffle_seed,
             recipe.prefetch,
+            hosted,
         )
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from clients.compiling import Captured
@@ -12,6 +13,7 @@ from clients.job import EVAL, Job
 from clients.pytorch.capture import capture, initial_weights
 from clients.pytorch.feed import loader_errors
 from clients.pytorch.model import PyTorchBaseModel
+from streamer.advice.review import Watched, review
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.runtime.protocol import State
@@ -20,8 +22,11 @@ from wire.errors import InvalidInput
 log = logging.getLogger("clients")
 
 
-def captured_job(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> Captured:
-    """Look at the loader, capture the model. Raises InvalidInput, NotFound or Refused."""
+def captured_job(model: PyTorchBaseModel, loader: Iterable[Any], watched: Watched, job: Job) -> Captured:
+    """Look at the loader, capture the model. watched: what was seen while the loader was made.
+
+    Raises InvalidInput, NotFound or Refused.
+    """
     with loader_errors():
         source = LoaderInput.of(loader)
     optimizer = ""
@@ -35,7 +40,8 @@ def captured_job(model: PyTorchBaseModel, loader: Iterable[Any], job: Job) -> Ca
         entries = [Entry(GRADIENTS, plan.batch_size // plan.replicas)]
         optimizer = OptimizerSpec.from_params(job.params["optimizer"]).model_dump_json()
     program = capture(model, first_batch(loader), entries)
-    return Captured(source, plan, program, lambda: (0, State(initial_weights(model))), optimizer)
+    reviewed = partial(review, loader, watched, source.opened, job.input_section)
+    return Captured(source, plan, program, lambda: (0, State(initial_weights(model))), reviewed, optimizer)
 
 
 def _replicas(model: PyTorchBaseModel, job: Job) -> int:

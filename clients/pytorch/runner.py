@@ -26,6 +26,7 @@ from clients.pytorch.flags import PYTORCH
 from clients.pytorch.model import PyTorchBaseModel
 from clients.sections import RunConfig, check
 from clients.sources import model_errors
+from streamer.advice.review import Watched, watching
 from wire.errors import InvalidInput
 
 ModelFunction = Callable[..., PyTorchBaseModel]
@@ -75,7 +76,9 @@ def _run(words: list[str], folder: Path, functions: _Functions, extra: ExtraPars
     jobs = [_job(params, config, arguments, mode, functions) for mode in modes]
     model, device = _model(functions.model, jobs[0])
     for job in jobs:
-        _dispatch(model, _loader(job), job, device)
+        with watching() as watched:
+            loader = _loader(job)
+        _dispatch(model, loader, watched, job, device)
 
 
 def _job(params: dict[str, Any], config: RunConfig, arguments: Arguments, mode: str, functions: _Functions) -> Job:
@@ -113,9 +116,9 @@ def _loader(job: Job) -> Iterable[Any]:
     return loader
 
 
-def _dispatch(model: PyTorchBaseModel, loader: Iterable[Any], job: Job, device: torch.device) -> None:
+def _dispatch(model: PyTorchBaseModel, loader: Iterable[Any], watched: Watched, job: Job, device: torch.device) -> None:
     train = job.mode == TRAIN
-    capture = partial(captured_job, model, loader, job)
+    capture = partial(captured_job, model, loader, watched, job)
     if job.config.validate_only or job.config.compile_only:
         (compiling.validate if job.config.validate_only else compiling.compile_job)(capture, job)
     elif job.cs_ip:

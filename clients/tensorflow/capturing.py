@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -14,6 +15,7 @@ from clients.tensorflow.backends import Setup
 from clients.tensorflow.calls import call_input_fn, place
 from clients.tensorflow.capture import Captured as Graphs
 from clients.tensorflow.capture import capture
+from streamer.advice.review import review, watching
 from streamer.sources.tf_data import INFINITE, open_dataset
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry
 from wafer_sim.runtime.protocol import State
@@ -22,7 +24,8 @@ from wire.errors import InvalidInput, Refused
 
 def captured_job(setup: Setup, job: Job) -> Captured:
     """Look at the dataset, capture the model_fn. Raises InvalidInput, NotFound or Refused."""
-    dataset = _dataset(setup, job)
+    with watching() as watched:
+        dataset = _dataset(setup, job)
     source = LoaderInput.of(dataset)
     if job.mode == EVAL:
         plan = eval_plan(source, job.config)
@@ -33,8 +36,9 @@ def captured_job(setup: Setup, job: Job) -> Captured:
         entry = Entry(GRADIENTS, plan.batch_size // plan.replicas)
     spec = dataset.element_spec
     element = spec if isinstance(spec, tuple) and len(spec) == 2 else (spec, None)
+    reviewed = partial(review, dataset, watched, source.opened, job.input_section)
     graphs = capture(_called(setup), element, [entry], seed=job.config.seed)
-    return Captured(source, plan, graphs.program, lambda: _begin(setup, graphs))
+    return Captured(source, plan, graphs.program, lambda: _begin(setup, graphs), reviewed)
 
 
 def _dataset(setup: Setup, job: Job) -> Any:

@@ -66,6 +66,11 @@ class ParquetSource:
         self._table: Table | None = None
         self._lock = threading.Lock()
 
+    @property
+    def kept(self) -> float:
+        """Which part of the decoded data is kept in memory: 1.0 for all of it."""
+        return 1.0 if self._fits else self._budget / self._decoded_size()
+
     def __len__(self) -> int:
         return int(self._starts[-1])
 

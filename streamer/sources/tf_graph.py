@@ -12,9 +12,9 @@ import tensorflow as tf
 from streamer.sources import Shard
 from streamer.user_code import is_library
 
-_PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
-_READERS = {"TFRecordDataset", "TFRecordDatasetV2", "TextLineDataset", "FixedLengthRecordDataset"}
-_READERS |= {"FixedLengthRecordDatasetV2"}
+PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+READERS = {"TFRecordDataset", "TFRecordDatasetV2", "TextLineDataset", "FixedLengthRecordDataset"}
+READERS |= {"FixedLengthRecordDatasetV2"}
 _SHARD = "_ShardDataset"
 _SHARDERS = {"ShardDataset"}
 _BEGINNINGS = {"_TensorSliceDataset", "_RangeDataset"}
@@ -52,32 +52,32 @@ def endless(dataset: Any) -> bool:
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         return True
     before = dataset._inputs()
-    return len(before) == 1 and _kind(dataset) in _PER_ELEMENT and endless(before[0])
+    return len(before) == 1 and kind_of(dataset) in _PER_ELEMENT and endless(before[0])
 
 
 def calls_python(dataset: Any) -> bool:
     """Whether Python functions run in it, while it is iterated."""
-    return bool(_operations(dataset) & _PYTHON)
+    return bool(_operations(dataset) & PYTHON)
 
 
 def parts(dataset: Any) -> int:
     """Into how many shards a pipeline can be cut where it begins, each sample in one of them; 0 where it cannot be."""
     chain = list(nodes(dataset))
-    if any(_kind(node) not in _PER_ELEMENT or len(node._inputs()) > 1 for node in chain[:-1]):
+    if any(kind_of(node) not in _PER_ELEMENT or len(node._inputs()) > 1 for node in chain[:-1]):
         return 0
-    if _kind(chain[-1]) not in _BEGINNINGS or _operations(dataset) & _SHARDERS:
+    if kind_of(chain[-1]) not in _BEGINNINGS or _operations(dataset) & _SHARDERS:
         return 0
     return max(0, int(chain[-1].cardinality()))
 
 
 def reads_files(dataset: Any) -> bool:
     """Whether it begins with names of files that TensorFlow's datasets then read."""
-    return bool(_operations(dataset) & _READERS)
+    return bool(_operations(dataset) & READERS)
 
 
 def cut_once(dataset: Any) -> bool:
     """Whether a pipeline has one shard, right behind where it begins."""
-    kinds = [_kind(node) for node in nodes(dataset)]
+    kinds = [kind_of(node) for node in nodes(dataset)]
     return kinds.count(_SHARD) == 1 and kinds[-2:] == [_SHARD, kinds[-1]] and kinds[-1] in _BEGINNINGS
 
 
@@ -98,19 +98,19 @@ def file_shard(dataset: Any, shard: Shard) -> Any:
 
 def reshuffles(dataset: Any) -> list[Any]:
     """The shuffles in it that give another order each time that they are iterated."""
-    shuffles = [node for node in nodes(dataset) if _kind(node) == "_ShuffleDataset"]
+    shuffles = [node for node in nodes(dataset) if kind_of(node) == "_ShuffleDataset"]
     return [node for node in shuffles if node._reshuffle_each_iteration is not False]
 
 
 def shuffled_bytes(dataset: Any) -> float:
     """Bytes that its shuffles hold when they are full; infinite where that cannot be known."""
-    return sum(_shuffled(node) for node in nodes(dataset) if _kind(node) == "_ShuffleDataset")
+    return sum(_shuffled(node) for node in nodes(dataset) if kind_of(node) == "_ShuffleDataset")
 
 
 def line_of(dataset: Any, message: str) -> str:
     """The user's line that made the operation which an error message names; "" where it names none of theirs."""
     for name in reversed(re.findall(r"\{\{?node ([^}]+)\}", message)):
-        for graph in _graphs(dataset):
+        for graph in (graph for node in nodes(dataset) for graph in _graphs(node)):
             known = {operation.name: operation for operation in graph.get_operations()}
             parts = name.split("/")
             for length in range(len(parts), 0, -1):
@@ -136,20 +136,24 @@ def _bytes(leaf: Any) -> float:
     return float(leaf.shape.num_elements() * leaf.dtype.size)
 
 
-def _operations(dataset: Any) -> set[str]:
-    """The kinds of operations in the functions of a pipeline, and in those that they call."""
-    definitions = [graph.as_graph_def() for graph in _graphs(dataset)]
+def operations_of(node: Any) -> set[str]:
+    """The kinds of operations in the functions of one dataset, and in those that they call."""
+    definitions = [graph.as_graph_def() for graph in _graphs(node)]
     called = [function.node_def for definition in definitions for function in definition.library.function]
-    return {node.op for found in ([d.node for d in definitions] + called) for node in found} | {
-        f"{_kind(node).removeprefix('_')}" for node in nodes(dataset)
-    }
+    return {node.op for found in ([d.node for d in definitions] + called) for node in found}
 
 
-def _graphs(dataset: Any) -> Iterator[Any]:
-    for node in nodes(dataset):
-        for function in node._functions():
-            yield function.function.graph
+def _operations(dataset: Any) -> set[str]:
+    """What a pipeline is made of: the kinds of its datasets, and of the operations in their functions."""
+    found = [operations_of(node) | {kind_of(node).removeprefix("_")} for node in nodes(dataset)]
+    return set().union(*found)
 
 
-def _kind(node: Any) -> str:
+def _graphs(node: Any) -> Iterator[Any]:
+    for function in node._functions():
+        yield function.function.graph
+
+
+def kind_of(node: Any) -> str:
+    """The name of a dataset's class."""
     return type(node).__name__

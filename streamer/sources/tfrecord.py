@@ -71,6 +71,11 @@ class TfrecordSource:
         fits = size is not None and size <= memory_budget
         self._kept = KeptRows(self.spec, len(self), self._read) if fits else None
 
+    @property
+    def unindexed(self) -> int:
+        """How many of the files were walked over, as they have no index that is of use."""
+        return len(self._unindexed)
+
     def __len__(self) -> int:
         return int(self._starts[-1])
 

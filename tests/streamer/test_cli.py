@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from streamer import cli
-from streamer.inspect import facts, open_source
+from streamer.inspect import advice, facts, open_source
 from wire.errors import InvalidInput, NotFound
 
 DATA = """
@@ -20,6 +20,12 @@ def get_train_dataloader(params):
 
 def walked(params):
     return [torch.zeros(4, 2)] * 3
+"""
+
+PIPELINE = """import tensorflow as tf
+
+def late(params):
+    return tf.data.Dataset.range(12).batch(4, drop_remainder=True).shuffle(3)
 """
 
 
@@ -90,6 +96,23 @@ def test_facts_of_a_loader(tmp_path, monkeypatch):
     assert "because a list is no torch DataLoader" in walked["read"]
     with pytest.raises(InvalidInput, match="KeyError: 'train_input'"):
         open_source(str(tmp_path / "inspected_data.py"), None, None, "train_input")
+
+
+def test_inspect_advises_on_a_dataset(tmp_path, monkeypatch):
+    """What makes a user's pipeline slow is said with their line; a torch loader has none."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "advised_data.py").write_text(PIPELINE + DATA)
+    (tmp_path / "p.yaml").write_text("train_input: {rows: 12}")
+
+    def said(name):
+        source = f"{tmp_path}/advised_data.py:{name}"
+        opened = open_source(source, tmp_path / "p.yaml", None, "train_input")
+        return list(advice(source, tmp_path / "p.yaml", opened, "train_input"))
+
+    heading, remark = said("late")
+    assert heading == "Suggestions to improve input_fn performance:"
+    assert remark.startswith("  advised_data.py:4: shuffle() behind batch()")
+    assert said("get_train_dataloader") == []
 
 
 def test_section_of_params_is_the_recipe(stored, tmp_path):

@@ -94,6 +94,30 @@ def test_hooks_of_a_spec_are_refused(tmp_path: Path) -> None:
         captured_job(given, _job(given, "train", full, num_steps=1))
 
 
+def test_a_review_measures_and_changes_nothing(tmp_path: Path) -> None:
+    """It names the line of the input_fn, and the weights that a run begins with are those of one without it."""
+
+    def slow(params: dict[str, Any], mode: str) -> Any:
+        data = (
+            points({"batch_size": 48}, mode).unbatch().map(lambda x, y: (x, tf.sin(tf.cos(tf.abs(y * 2 + 1) / 3 - 4))))
+        )
+        return data.batch(16, drop_remainder=True)
+
+    given = setup(tmp_path, tf_random_seed=4)
+    job = _job(given, "train", slow, num_steps=1)
+    untouched = captured_job(given, job).begin()[1]
+    captured = captured_job(given, job)
+    review = captured.review()
+    assert review is not None
+    (remark,) = review.remarks
+    assert remark.where.startswith("test_wafer_backend.py:")
+    assert remark.gain.startswith("this map() alone, in batches of 16:")
+    begun = captured.begin()[1]
+    assert {name: array.tobytes() for name, array in begun.weights.items()} == {
+        name: array.tobytes() for name, array in untouched.weights.items()
+    }
+
+
 def test_a_plain_loops_checkpoint_is_gone_on_from(tmp_path: Path) -> None:
     """A model_dir that was trained off the system begins on it at that step, with those weights."""
     CerebrasEstimator(line, tmp_path, CSRunConfig()).train(full, steps=3)
