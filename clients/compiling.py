@@ -29,7 +29,7 @@ class Captured:
 
     plan: how the input is cut into streams and batches. begin: the step and the state of a run that has no checkpoint.
     review: looks at the input and says what would make it quicker; None of a loader that nothing can be said of. It
-    may measure for 2 s. optimizer: JSON of its spec; "" in evaluation, and where the program holds it.
+    may measure for about 2 s. optimizer: JSON of its spec; "" in evaluation, and where the program holds it.
     """
 
     source: LoaderInput

@@ -38,7 +38,7 @@ def review(loader: Any, watched: Watched, opened: Input | None, section: str) ->
     """What there is to say of what a user's function gave; None of what is neither dataset nor recipe.
 
     opened: a recipe's data. section: of the params that hold the recipe. Of a dataset, maps are measured on made-up
-    samples, for 2 s at most in all; what the dataset reads is not touched.
+    samples, for about 2 s in all; what the dataset reads is not touched.
     """
     recipe = getattr(loader, "recipe", None)
     if isinstance(recipe, Recipe) and opened is not None:
