@@ -109,10 +109,10 @@ def test_what_the_system_cannot_do_is_said_with_the_users_line(
 
 
 def test_a_badly_ordered_pipeline_is_told_of_and_runs(tmp_path: Path) -> None:
-    """--validate_only names the user's line, with the gain of another order, and ends well; a good one has one line."""
-    slow = "data = data.map(lambda x, y: (dict(x=tf.sin(tf.cos(tf.abs(x['x'] * 2 + 1) / 3 - 4))), y))"
+    """--validate_only names the user's line, with another order, and ends well; a good one has one line."""
+    late = "data = data.cache()"
     for line, said in (
-        (slow, "  data.py:11: map() before batch()"),
+        (late, "  data.py:11: cache() behind repeat()"),
         ("pass", "performance: none, it is in good order"),
     ):
         folder = tf_project.write(tmp_path / line[:4], data_line=line)
@@ -120,7 +120,6 @@ def test_a_badly_ordered_pipeline_is_told_of_and_runs(tmp_path: Path) -> None:
         assert done.code == 0, done.said
         assert "Suggestions to improve input_fn performance:" in done.out
         assert said in done.out
-        assert ("Gain: this map() alone, in batches of 20:" in done.out) == (line == slow)
 
 
 def _evaluated(text: str) -> dict[str, float]:
