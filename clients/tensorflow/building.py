@@ -55,7 +55,7 @@ def fields(element: Any) -> dict[str, Any]:
 def build(call: Call, element: Any, entry: Entry, seed: int) -> Built:
     """Call a model_fn in a fresh graph, for one entry. Raises InvalidInput at the user's line, Refused."""
     graph: Any = tf.Graph()
-    with graph.as_default(), gradients_seen(graph) as seen, _keras_seeds(seed):
+    with graph.as_default(), gradients_seen(graph) as seen, _keras_seeds(seed), _branches_in_the_graph():
         tf.compat.v1.set_random_seed(seed)
         tf.compat.v1.get_variable_scope().set_use_resource(True)
         _set_learning_phase(training=entry.kind == GRADIENTS)
@@ -74,6 +74,26 @@ def line_of(op: Any) -> str:
     while getattr(op, "_original_op", None) is not None:
         op = op._original_op
     return innermost((frame.filename, frame.lineno) for frame in op.traceback)
+
+
+def in_order(graph: Any) -> list[Any]:
+    """A graph's operations, each after those that it needs; else in the order in which they were made.
+
+    In a loop, which has no such order, one of them comes too early.
+    """
+    found: dict[str, Any] = {}
+    entered: set[str] = set()
+    waiting = list(reversed(graph.get_operations()))
+    while waiting:
+        op = waiting.pop()
+        if op.name in entered:
+            found.setdefault(op.name, op)
+            continue
+        entered.add(op.name)
+        waiting.append(op)
+        needs = [tensor.op for tensor in op.inputs] + list(op.control_inputs)
+        waiting += (first for first in reversed(needs) if first.name not in entered)
+    return list(found.values())
 
 
 def _without_nothing(element: Any) -> Any:
@@ -129,6 +149,18 @@ def _keras_seeds(seed: int) -> Iterator[None]:
         yield
     finally:
         held.generator = before
+
+
+@contextmanager
+def _branches_in_the_graph() -> Iterator[None]:
+    """A tf.cond becomes operations of the graph itself, not a call of functions."""
+    functional = tf.compat.v1.control_flow_v2_enabled()
+    tf.compat.v1.disable_control_flow_v2()
+    try:
+        yield
+    finally:
+        if functional:
+            tf.compat.v1.enable_control_flow_v2()
 
 
 def _metrics(spec: Any) -> dict[str, tuple[Any, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from clients.tensorflow.building import Built, Call, build, fields, line_of
-from clients.tensorflow.nodes import KEY_NODE, STATELESS, Nodes, reference
+from clients.tensorflow.building import Built, Call, build, fields, in_order, line_of
+from clients.tensorflow.nodes import KEY_NODE, STATELESS, TRAIN_NODE, Nodes, moved_value, reference
 from clients.tensorflow.pruning import Parts, evaluation_parts, training_parts
 from wafer_sim.compiler.check import require_supported
 from wafer_sim.compiler.dataflow import (
+    BUFFER,
     GRAD,
     INPUT,
     KEY,
@@ -61,7 +63,8 @@ def capture(call: Call, element: Any, entries: Sequence[Entry], seed: int = 0) -
 
     Raises InvalidInput, at the user's own line, for a model_fn that fails or gives no scalar loss or no train_op, and
     Refused for what the wafer has not: operations without a kernel, the Metrics API in training, a train_op that needs
-    the batch by another way than gradients.
+    the batch by another way than gradients
+    and values that are not trained, such as moving averages.
     """
     variables: dict[str, Variable] = {}
     weights: Arrays = {}
@@ -86,30 +89,33 @@ def _inputs(element: Any) -> tuple[Tensor, ...]:
 
 def _graph(built: Built, parts: Parts, entry: Entry) -> DataGraph:
     taken = [cut.taken.op.name for cut in built.seen.cuts]
-    nodes = Nodes(taken, {v.handle.op.name: _name(v) for v in _all_variables(built)})
-    for op in built.graph.get_operations():
+    handles = {v.handle.op.name: _name(v) for v in _all_variables(built)}
+    nodes = Nodes(taken, handles, {each.op.name: each.made for each in parts.moved})
+    for op in in_order(built.graph):
         if op.name in parts.updating and op.type in STATELESS:
             what = f"{op.type} draws random numbers in the update"
             raise Refused(what, where=line_of(op), fix="draw them where the loss is computed")
         if op.name in parts.computing or op.name in parts.updating:
             nodes.add(op, frozenset(on for of, on in parts.idle if of == op.name))
+    if entry.kind == GRADIENTS:
+        nodes.add_train([getattr(built.train_op, "op", built.train_op), *parts.effects])
     kept = {node.name for node in nodes.nodes}
     feeds = {INPUT + name: t.op.name for name, t in built.inputs.items() if t.op.name in kept}
     feeds |= {KEY: KEY_NODE} if nodes.draws else {}
-    ends = _training_ends(built) if entry.kind == GRADIENTS else _evaluation_ends(built)
+    ends = _training_ends(built, parts, handles) if entry.kind == GRADIENTS else _evaluation_ends(built)
     return DataGraph(tuple(nodes.nodes), {**feeds, **ends[0]}, {LOSS: reference(built.loss), **ends[1]})
 
 
-def _training_ends(built: Built) -> tuple[dict[str, str], dict[str, str]]:
+def _training_ends(built: Built, parts: Parts, handles: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     feeds: dict[str, str] = {}
-    fetches = {TRAIN: f"^{getattr(built.train_op, 'op', built.train_op).name}"}
-    for cut in built.seen.cuts:
-        first = name = GRAD + _name(cut.variable)
-        number = 1
-        while name in feeds:
-            number += 1
-            name = f"{first}#{number}"
-        feeds[name], fetches[name] = cut.taken.op.name, reference(cut.made)
+    fetches = {TRAIN: f"^{TRAIN_NODE}"}
+    ends = [(GRAD + _name(cut.variable), cut.taken.op.name, cut.made) for cut in built.seen.cuts]
+    ends += [(BUFFER + handles[each.handle.name], moved_value(each.op), each.made) for each in parts.moved]
+    times: Counter[str] = Counter()
+    for first, taken, made in ends:
+        times[first] += 1
+        name = first if times[first] == 1 else f"{first}#{times[first]}"
+        feeds[name], fetches[name] = taken, reference(made)
     return feeds, fetches
 
 

@@ -11,8 +11,10 @@ import tensorflow as tf
 from clients.tensorflow.building import line_of
 from wafer_sim.compiler.dataflow import Attr, DataNode, Dtype, Shape, Value
 from wafer_sim.kernels.tensorflow import KERNELS
+from wire.errors import Refused
 
 KEY_NODE = "wafer_key"
+TRAIN_NODE = "wafer_train"
 _OWN = ("allowed_devices", "container", "debug_name")
 
 STATELESS = {
@@ -27,22 +29,32 @@ _SHAPE_ALONE = {"RandomUniform", "RandomStandardNormal", "TruncatedNormal", "Ran
 
 
 class Nodes:
-    """Collects nodes in the order in which a graph made its operations.
+    """Collects nodes in the order in which operations are added: each after those that it needs.
 
     taken: names of the placeholders that stand for reduced gradients. handles: a handle's operation -> its variable.
+    moved: an assignment -> the value that a placeholder of its own (see `moved_value`) takes the place of.
     """
 
-    def __init__(self, taken: Sequence[str], handles: Mapping[str, str]) -> None:
+    def __init__(self, taken: Sequence[str], handles: Mapping[str, str], moved: Mapping[str, Any]) -> None:
         self._taken = frozenset(taken)
         self._handles = handles
+        self._moved = moved
         self._draws = 0
         self.nodes: list[DataNode] = []
 
     def add(self, op: Any, idle: frozenset[str] = frozenset()) -> None:
-        """idle: control inputs that are left out."""
+        """idle: control inputs that are left out. Raises Refused for a loop, and branches of different shapes."""
+        _refuse_flow(op)
+        if op.type == "Const" and op.outputs[0].dtype == tf.string:
+            return  # whatever takes a string is refused by its own name
         source = line_of(op)
         controls = tuple(f"^{c.name}" for c in op.control_inputs if c.name not in idle)
         inputs = tuple(_reference(tensor) for tensor in op.inputs)
+        if op.name in self._moved:
+            made = self._moved[op.name]
+            kind, shape = Dtype(made.dtype.name), Shape(tuple(made.shape.as_list()))
+            self._node(moved_value(op), "Placeholder", (), {"dtype": kind, "shape": shape}, source)
+            inputs = (inputs[0], moved_value(op))
         if op.name in self._taken:
             attrs = {"dtype": _attr(op, "dtype"), "shape": _attr(op, "shape")}
             self._node(op.name, "Placeholder", (), attrs, source)
@@ -51,9 +63,11 @@ class Nodes:
         elif op.type in STATELESS:
             self._draw(op, inputs, controls, source)
         else:
-            # An assertion is made as a conditional of this name, and is better refused as what it is.
-            kind = "Assert" if op.type == "If" and "AssertGuard" in op.name else op.type
-            self._node(op.name, kind, (*inputs, *controls), self._attrs(op), source)
+            self._node(op.name, op.type, (*inputs, *controls), self._attrs(op), source)
+
+    def add_train(self, ends: Sequence[Any]) -> None:
+        """The update's last node, after which all of `ends` are done."""
+        self._node(TRAIN_NODE, "NoOp", tuple(f"^{op.name}" for op in ends), {}, "")
 
     @property
     def draws(self) -> bool:
@@ -87,6 +101,21 @@ class Nodes:
         attrs = {**{new: _attr(op, old) for new, old in renamed.items()}, "Tseed": int64}
         at = 1 if op.type in _SHAPE_ALONE else len(inputs)
         self._node(op.name, kind, (*inputs[:at], seed, *inputs[at:], *controls), attrs, source)
+
+
+def _refuse_flow(op: Any) -> None:
+    """A loop is many operations; they are refused as what they are together."""
+    if op.type == "Enter":
+        what = "the wafer has no kernel for a loop: tf.while_loop, or a recurrent layer that is not unrolled"
+        raise Refused(what, where=line_of(op), fix="give the layer unroll=True; a Python loop of fixed length repeats")
+    if op.type == "Merge" and not op.outputs[0].shape.is_fully_defined():
+        what = "the branches of tf.cond give tensors of different shapes, and the wafer's shapes are fixed"
+        raise Refused(what, where=line_of(op), fix="give both branches the same shape, by padding for example")
+
+
+def moved_value(op: Any) -> str:
+    """The placeholder of what a moving average and the like is updated by."""
+    return f"{op.name}/wafer_reduced"
 
 
 def _reference(tensor: Any) -> str:

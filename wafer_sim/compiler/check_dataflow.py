@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from wafer_sim.compiler.dataflow import (
+    BUFFER,
     GRAD,
     INPUT,
     KEY,
+    LOCAL,
     LOSS,
     METRIC,
     ROLES,
@@ -30,6 +32,8 @@ from wafer_sim.kernels.tensorflow import KERNELS, UPDATES, nearest_way
 PLACEHOLDER = "Placeholder"
 HANDLE = "VarHandleOp"
 _RESOURCE = "resource"
+_CARRIERS = frozenset(("Identity", "IdentityN", "Switch"))
+_REDUCED = (GRAD, BUFFER)
 
 
 def check_dataflow(program: Dataflow) -> list[Refusal]:
@@ -47,9 +51,11 @@ def check_dataflow(program: Dataflow) -> list[Refusal]:
     return found
 
 
-def gradient_of(name: str) -> str:
-    """The variable that "grad/<variable>" and "grad/<variable>#2" are of."""
-    return name.removeprefix(GRAD).partition("#")[0]
+def _is_reduced(name: str, program: Dataflow) -> bool:
+    """Whether "grad/<variable>", "grad/<variable>#2" or "buffer/<variable>" is of a variable that has such a thing."""
+    kind, _, rest = name.partition("/")
+    found = next((p for p in program.parameters if p.tensor.name == rest.partition("#")[0]), None)
+    return found is not None and found.role != LOCAL and found.trained == (f"{kind}/" == GRAD)
 
 
 def _tensors(program: Dataflow) -> Iterator[Refusal]:
@@ -69,20 +75,19 @@ def _ends(program: Dataflow, entry: Entry, graph: DataGraph) -> Iterator[Refusal
     place = str(entry)
     if entry.batch_size < 1:
         yield Refusal("", "", "a graph is for at least one sample", place)
-    trained = {p.tensor.name for p in program.parameters if p.trained}
-    gradients = {name for name in graph.fetches if name.startswith(GRAD) and gradient_of(name) in trained}
+    reduced = {name for name in graph.fetches if name.startswith(_REDUCED) and _is_reduced(name, program)}
     metrics = {name for name in graph.fetches if name.startswith(METRIC)}
-    wanted, known = ({LOSS, TRAIN}, gradients) if entry.kind == GRADIENTS else ({LOSS}, metrics)
+    wanted, known = ({LOSS, TRAIN}, reduced) if entry.kind == GRADIENTS else ({LOSS}, metrics)
     for name in sorted(wanted - graph.fetches.keys()):
         yield Refusal("", "", f"output {name!r} is missing", place)
     for name in sorted(graph.fetches.keys() - known - wanted):
         yield Refusal("", "", f"output {name!r} has no meaning", place)
-    fed = {KEY, *(INPUT + t.name for t in program.inputs), *(gradients if entry.kind == GRADIENTS else ())}
+    fed = {KEY, *(INPUT + t.name for t in program.inputs), *(reduced if entry.kind == GRADIENTS else ())}
     for name in sorted(graph.feeds.keys() - fed):
         yield Refusal("", "", f"nothing feeds {name!r}", place)
-    if entry.kind == GRADIENTS and (odd := gradients ^ {n for n in graph.feeds if n.startswith(GRAD)}):
+    if entry.kind == GRADIENTS and (odd := reduced ^ {n for n in graph.feeds if n.startswith(_REDUCED)}):
         yield Refusal("", "", f"{sorted(odd)[0]!r} is not both made and taken", place)
-    if entry.kind == GRADIENTS and not gradients:
+    if entry.kind == GRADIENTS and not any(name.startswith(GRAD) for name in reduced):
         yield Refusal("", "", "nothing is trained", place)
 
 
@@ -94,7 +99,7 @@ def _node(entry: Entry, node: DataNode, graph: DataGraph, variables: dict[str, V
     for name in sorted(node.attrs.keys() - KERNELS[node.op]):
         yield Refusal(node.op, node.source, f"it has the unknown attribute {name!r}", place)
     for dtype in (d for attr in node.attrs.values() for d in _dtypes(attr)):
-        if dtype not in DTYPES and not (dtype == _RESOURCE and node.op in ("Identity", "IdentityN")):
+        if dtype not in DTYPES and not (dtype == _RESOURCE and node.op in _CARRIERS):
             yield Refusal(node.op, node.source, f"dtype {dtype!r} is not known", place)
     if node.op == PLACEHOLDER and node.name not in graph.feeds.values():
         yield Refusal(node.op, node.source, nearest_way(node.op), place)
@@ -122,7 +127,7 @@ def _is_handle(node: DataNode, variables: dict[str, Variable]) -> bool:
 def _parts(entry: Entry, graph: DataGraph) -> Iterator[Refusal]:
     """Gradients change nothing; the update takes nothing but the reduced gradients; the feeds are Placeholders."""
     nodes = {node.name: node for node in graph.nodes}
-    made = [r for name, r in graph.fetches.items() if name == LOSS or name.startswith(GRAD)]
+    made = [r for name, r in graph.fetches.items() if name == LOSS or name.startswith(_REDUCED)]
     computing = ancestors(graph, made)
     for name in sorted(computing & nodes.keys()):
         if nodes[name].op in UPDATES:
@@ -133,7 +138,7 @@ def _parts(entry: Entry, graph: DataGraph) -> Iterator[Refusal]:
     for feed, name in graph.feeds.items():
         if name not in nodes or nodes[name].op != PLACEHOLDER:
             yield Refusal("", "", f"{feed!r} is no Placeholder", str(entry))
-        if name in (computing if feed.startswith(GRAD) else updating):
+        if name in (computing if feed.startswith(_REDUCED) else updating):
             yield Refusal("", "", f"{feed!r} is read by the wrong part of the graph", str(entry))
-    if entry.kind == EVALUATE and any(name.startswith(GRAD) or name == TRAIN for name in graph.fetches):
+    if entry.kind == EVALUATE and any(name.startswith(_REDUCED) or name == TRAIN for name in graph.fetches):
         yield Refusal("", "", "an evaluation trains nothing", str(entry))

@@ -25,6 +25,7 @@ LOSS = "loss"
 TRAIN = "train"
 KEY = "key"
 GRAD = "grad/"
+BUFFER = "buffer/"
 INPUT = "input/"
 METRIC = "metric/"
 
@@ -88,9 +89,10 @@ class DataGraph:
     """feeds: what comes from outside -> its Placeholder. fetches: what is asked for -> an input as in DataNode.
 
     Feeds: "input/<name>"; "key", int64 (2,), from which all random numbers are drawn; "grad/<variable>", the reduced
-    gradient. Fetches: "loss"; in GRADIENTS graphs also "grad/<variable>", what one replica made, and "train", the
-    update; in EVALUATE graphs "metric/<name>/value" and "metric/<name>/update". A second optimizer's gradient of the
-    same variable is "grad/<variable>#2".
+    gradient, and "buffer/<variable>", the mean of what an update of one that is not trained takes. Fetches: "loss"; in
+    GRADIENTS graphs also "grad/<variable>" and "buffer/<variable>", what one replica made, and "train", the update; in
+    EVALUATE graphs "metric/<name>/value" and "metric/<name>/update". A second optimizer's gradient of the same
+    variable, or a second update, is "grad/<variable>#2".
     """
 
     nodes: tuple[DataNode, ...]

@@ -3,7 +3,8 @@
 It is a list of what is allowed; whatever is not in it is refused by name. So it is the security boundary and the
 kernel match at once. Nothing in it reaches files, network or Python, prints, calls a function, waits in a queue, or
 gives a shape that depends on data. Random numbers are drawn from a fed key only: an operation that keeps a state of
-its own is replaced at capture. The only state is in variables of the program.
+its own is replaced at capture. The only state is in variables of the program. Switch and Merge choose between branches;
+there is nothing to loop with.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _BY_ATTRIBUTES = {
         Minimum SquaredDifference Xdivy Xlogy Xlog1py ClipByValue Less LessEqual Greater GreaterEqual IsNan IsInf
         IsFinite Select SelectV2 L2Loss NextAfter BitwiseAnd BitwiseOr BitwiseXor Invert Cross MatrixDiag
         MatrixDiagPart BiasAddV1 InTopKV2 InvertPermutation Identity IdentityN StopGradient Snapshot Rank TileGrad
-        ZerosLike OnesLike BroadcastArgs BroadcastGradientArgs Reverse DiagPart Diag""",
+        ZerosLike OnesLike Switch BroadcastArgs BroadcastGradientArgs Reverse DiagPart Diag""",
     "T Tindex": "MatrixBandPart",
     "T align": "MatrixDiagV3 MatrixDiagPartV3 MatrixSetDiagV3",
     "T grad_a grad_b transpose_a transpose_b": "MatMul",
@@ -32,7 +33,7 @@ _BY_ATTRIBUTES = {
     "Ta Tb Tout adj_x adj_y grad_x grad_y": "BatchMatMulV3",
     "N T equation": "Einsum",
     "T alpha": "LeakyRelu LeakyReluGrad",
-    "N T": "AddN Concat DynamicStitch",
+    "N T": "AddN Concat DynamicStitch Merge",
     "T incompatible_shape_error": "Equal NotEqual",
     "T tolerance": "ApproximateEqual",
     "T Tidx keep_dims": "Sum Mean Prod Max Min EuclideanNorm",
@@ -138,7 +139,7 @@ _CHECK = "a check cannot stop the wafer; leave it out, or do it in input_fn"
 _WAYS = {
     **dict.fromkeys(("PyFunc", "EagerPyFunc", "PyFuncStateless", "NumpyFunc"), _PYTHON),
     **dict.fromkeys(("If", "StatelessIf", "While", "StatelessWhile", "Case", "StatelessCase"), _FUNCTIONS),
-    **dict.fromkeys(("Switch", "Merge", "Enter", "Exit", "NextIteration", "RefSwitch", "LoopCond"), _FUNCTIONS),
+    **dict.fromkeys(("Enter", "Exit", "NextIteration", "RefSwitch", "LoopCond"), _FUNCTIONS),
     **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), "call the function without tf.function"),
     **dict.fromkeys(("ReadFile", "WriteFile", "SaveV2", "RestoreV2", "MatchingFiles"), _FILES),
     **dict.fromkeys(("Where", "BooleanMask", "Unique", "UniqueV2", "DynamicPartition", "ListDiff"), _SHAPE),

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from wafer_sim.compiler.check import require_supported
 from wafer_sim.compiler.dataflow import (
+    BUFFER,
     GRAD,
     INPUT,
     KEY,
@@ -152,28 +153,28 @@ class _Part:
         except (ValueError, TypeError, tf.errors.OpError) as error:
             raise self._explained(error) from error
         self._graph, self._made = graph, tf.compat.v1.get_default_graph()
-        self._gradients = [name for name in graph.feeds if name.startswith(GRAD)]
+        self._reduced = [name for name in graph.feeds if name.startswith((GRAD, BUFFER))]
         self._metrics = sorted({n.rpartition("/")[0] for n in graph.fetches if n.startswith(METRIC)})
         self._compute: Any = None
         self._update: Any = None
         self._values: Any = None
 
     def open(self, session: Any) -> None:
-        fetches = [LOSS, *self._gradients, *(f"{name}/update" for name in self._metrics)]
+        fetches = [LOSS, *self._reduced, *(f"{name}/update" for name in self._metrics)]
         fed = [self._fed(INPUT + t.name) for _, t in self._inputs] + ([self._fed(KEY)] if self._draws else [])
         self._compute = session.make_callable([self._end(name) for name in fetches], feed_list=fed)
         if TRAIN in self._graph.fetches:
-            reduced = [self._fed(name) for name in self._gradients]
+            reduced = [self._fed(name) for name in self._reduced]
             self._update = session.make_callable(self._end(TRAIN), feed_list=reduced)
         if self._metrics:
             self._values = session.make_callable([self._end(f"{name}/value") for name in self._metrics])
 
     def run(self, batch: Batch, key: tuple[int, int, int]) -> list[Any]:
-        """Loss, then the gradients. Raises InvalidInput."""
+        """Loss, then the gradients and what other updates take. Raises InvalidInput."""
         values = [_arrive(array, spec) for array, spec in zip(batch, self._tensors, strict=True)]
         fed = [values[n] for n, _ in self._inputs] + ([_key(key)] if self._draws else [])
         made = self._guarded(self._compute, fed)
-        return list(made[: 1 + len(self._gradients)])
+        return list(made[: 1 + len(self._reduced)])
 
     def train(self, reduced: Sequence[Any]) -> None:
         self._guarded(self._update, [np.asarray(array) for array in reduced])

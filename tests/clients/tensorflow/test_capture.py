@@ -74,19 +74,6 @@ def asserting(features: Any, labels: Any, mode: str) -> Spec:
     return Spec(loss, sgd(loss))
 
 
-def conditional(features: Any, labels: Any, mode: str) -> Spec:
-    shifted = tf.cond(tf.reduce_mean(labels) > 0, lambda: labels, lambda: -labels)
-    loss = loss_of(features, shifted)
-    return Spec(loss, sgd(loss))
-
-
-def looping(features: Any, labels: Any, mode: str) -> Spec:
-    count = tf.cast(tf.reduce_sum(labels), tf.int32)
-    _, grown = tf.while_loop(lambda i, _: i < count, lambda i, x: (i + 1, x * 1.1), (0, labels))
-    loss = loss_of(features, grown)
-    return Spec(loss, sgd(loss))
-
-
 def no_scalar(features: Any, labels: Any, mode: str) -> Spec:
     loss = loss_of(features, labels)
     return Spec(tf.reshape(loss, (1,)), sgd(loss))
@@ -98,23 +85,6 @@ def no_train_op(features: Any, labels: Any, mode: str) -> Spec:
 
 def no_optimizer(features: Any, labels: Any, mode: str) -> Spec:
     return Spec(loss_of(features, labels), v1.assign_add(v1.train.get_or_create_global_step(), 1))
-
-
-def batch_normalized(features: Any, labels: Any, mode: str) -> Spec:
-    mean = v1.get_variable("moving_mean", (3,), trainable=False)
-    now = tf.reduce_mean(features, 0)
-    update = v1.assign_sub(mean, (mean - now) * 0.1)
-    v1.add_to_collection(v1.GraphKeys.UPDATE_OPS, update)
-    loss = loss_of(features - now, labels)
-    step = sgd(loss)
-    return Spec(loss, tf.group(step, *v1.get_collection(v1.GraphKeys.UPDATE_OPS)))
-
-
-def updates_first(features: Any, labels: Any, mode: str) -> Spec:
-    seen = v1.get_variable("seen", (3,), trainable=False)
-    with tf.control_dependencies([v1.assign(seen, tf.reduce_mean(features, 0))]):
-        loss = loss_of(features, labels)
-    return Spec(loss, sgd(loss))
 
 
 def a_file(features: Any, labels: Any, mode: str) -> Spec:
@@ -154,13 +124,9 @@ def line(function: Any, text: str) -> str:
         (keras_metric, Refused, "host_call instead", "tf_keras.metrics"),
         (eval_metrics_in_training, Refused, "host_call instead", ""),
         (asserting, Refused, "Assert", "v1.assert_positive"),
-        (conditional, Refused, "If", "tf.cond"),
-        (looping, Refused, "While", "tf.while_loop"),
         (no_scalar, InvalidInput, "shape (1,)", "tf.reshape"),
         (no_train_op, InvalidInput, "no train_op", ""),
         (no_optimizer, InvalidInput, "no optimizer", ""),
-        (batch_normalized, Refused, "AssignSubVariableOp", "v1.assign_sub"),
-        (updates_first, Refused, "AssignVariableOp", "v1.assign"),
         (a_file, Refused, "ReadFile", "tf.io.read_file"),
         (data_shaped, Refused, "Where", "tf.boolean_mask"),
         (old_variable, Refused, "'old'", "v1.get_variable"),

@@ -10,6 +10,7 @@ import model_fns
 import numpy as np
 import pytest
 import tensorflow as tf
+from plain_session import Plain
 
 from clients.tensorflow.capture import Captured, capture
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry
@@ -61,26 +62,6 @@ def weights(made: Executor) -> dict[str, np.ndarray]:
 def same(a: Executor, b: Executor) -> bool:
     one, other = weights(a), weights(b)
     return one.keys() == other.keys() and all(np.array_equal(one[n], other[n]) for n in one)
-
-
-class Plain:
-    """The same model_fn in an ordinary session, from the same weights."""
-
-    def __init__(self, model_fn: Any, element: Any, weights: dict[str, np.ndarray], mode: str = "train") -> None:
-        with tf.Graph().as_default():
-            place = lambda spec: v1.placeholder(spec.dtype, (8, *spec.shape[1:]))  # noqa: E731
-            features, labels = tf.nest.map_structure(place, element)
-            self._feeds = [*(features.values() if isinstance(features, dict) else [features]), labels]
-            self.spec = model_fn(features, labels, mode)
-            self.session = v1.Session()
-            for variable in v1.global_variables():
-                self.session.run(variable.assign(weights[variable.name.removesuffix(":0")]))
-
-    def run(self, fetches: Any, batch: Sequence[np.ndarray]) -> Any:
-        return self.session.run(fetches, dict(zip(self._feeds, batch, strict=True)))
-
-    def train(self, batches: Sequence[Any]) -> list[float]:
-        return [self.run([self.spec.loss, self.spec.train_op], batch)[0] for batch in batches]
 
 
 def plain(name: str, mode: str = "train") -> Plain:

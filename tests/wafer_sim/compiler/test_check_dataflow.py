@@ -75,6 +75,8 @@ def breaks(flows: Flows) -> dict[str, Any]:
     update = {"dtype": Dtype("float32")}
     return {
         "'train' is missing": flows.program(changed(graph, fetches=no_train)),
+        "'buffer/w' has no meaning": flows.program(flows.graph(**{"buffer/w": "loss"})),
+        "'grad/none' has no meaning": flows.program(flows.graph(**{"grad/none": "loss"})),
         "'other' has no meaning": flows.program(flows.graph(other="loss")),
         "nothing feeds 'environment'": flows.program(changed(graph, feeds={**graph.feeds, "environment": "x"})),
         "not both made and taken": flows.program(changed(graph, feeds=unfed)),
