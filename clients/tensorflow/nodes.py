@@ -46,7 +46,7 @@ class Nodes:
         """idle: control inputs that are left out. Raises Refused for a loop, and branches of different shapes."""
         _refuse_flow(op)
         if op.type == "Const" and op.outputs[0].dtype == tf.string:
-            return  # whatever takes a string is refused by its own name
+            return  # an assertion does without it, whatever else takes a string is refused by its own name
         source = line_of(op)
         controls = tuple(f"^{c.name}" for c in op.control_inputs if c.name not in idle)
         inputs = tuple(_reference(tensor) for tensor in op.inputs)
@@ -62,6 +62,8 @@ class Nodes:
             self._node(op.name, "Identity", (*inputs, *controls), {"T": _attr(op, "dtype")}, source)
         elif op.type in STATELESS:
             self._draw(op, inputs, controls, source)
+        elif op.type == "Assert":
+            self._check(op, controls, source)
         else:
             self._node(op.name, op.type, (*inputs, *controls), self._attrs(op), source)
 
@@ -86,6 +88,13 @@ class Nodes:
         if op.name in self._handles:
             attrs["shared_name"] = self._handles[op.name]
         return attrs
+
+    def _check(self, op: Any, controls: tuple[str, ...], source: str) -> None:
+        """An assertion, which says the numbers and not the words that it was given; the user's line says more."""
+        condition, *data = op.inputs
+        said = [tensor for tensor in data if tensor.dtype != tf.string] or [condition]
+        attrs = {"T": tuple(Dtype(tensor.dtype.name) for tensor in said), "summarize": _attr(op, "summarize")}
+        self._node(op.name, op.type, (*map(_reference, (condition, *said)), *controls), attrs, source)
 
     def _draw(self, op: Any, inputs: tuple[str, ...], controls: tuple[str, ...], source: str) -> None:
         """Numbers drawn from (the fed key + this node's own number)."""

@@ -99,9 +99,9 @@ class Stage:
         command = [str(BIN / "streamer"), "worker", "--coordinator", self.address]
         self.workers += [self._start("worker", command) for _ in range(count - len(self.workers))]
 
-    def chief(self, cwd: Path, model_dir: Path, *options: str) -> subprocess.Popen[bytes]:
-        """run.py of the project, without workers of its own."""
-        command = [sys.executable, "run.py", "--params", "params.yaml", "--cs_ip", self.address]
+    def chief(self, cwd: Path, model_dir: Path, *options: str, params: str = "params.yaml") -> subprocess.Popen[bytes]:
+        """run.py of the project, without workers of its own unless the options say so."""
+        command = [sys.executable, "run.py", "--params", params, "--cs_ip", self.address]
         command += ["--model_dir", str(model_dir), "--num_workers", "0", *options]
         return self._start("chief", command, cwd=cwd)
 

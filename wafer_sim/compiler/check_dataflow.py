@@ -27,7 +27,7 @@ from wafer_sim.compiler.dataflow import (
 from wafer_sim.compiler.dataflow_json import MAX_CONSTANTS, constant_bytes
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry
 from wafer_sim.compiler.refusal import DTYPES, Refusal
-from wafer_sim.kernels.tensorflow import KERNELS, UPDATES, nearest_way
+from wafer_sim.kernels.tensorflow import CHECKS, KERNELS, UPDATES, nearest_way
 
 PLACEHOLDER = "Placeholder"
 HANDLE = "VarHandleOp"
@@ -93,7 +93,7 @@ def _ends(program: Dataflow, entry: Entry, graph: DataGraph) -> Iterator[Refusal
 
 def _node(entry: Entry, node: DataNode, graph: DataGraph, variables: dict[str, Variable]) -> Iterator[Refusal]:
     place = str(entry)
-    if node.op not in KERNELS:
+    if node.op not in KERNELS or (node.op in CHECKS and entry.kind == GRADIENTS):
         yield Refusal(node.op, node.source, nearest_way(node.op), place)
         return
     for name in sorted(node.attrs.keys() - KERNELS[node.op]):

@@ -38,6 +38,7 @@ _BY_ATTRIBUTES = {
     "T tolerance": "ApproximateEqual",
     "T Tidx keep_dims": "Sum Mean Prod Max Min EuclideanNorm",
     "Tidx keep_dims": "All Any",
+    "T summarize": "Assert",
     "T Tidx exclusive reverse": "Cumsum Cumprod CumulativeLogsumexp",
     "T Tidx output_type": "ArgMax ArgMin",
     "T Tindices": "SegmentSum SegmentMean",
@@ -134,7 +135,7 @@ _FUNCTIONS = "tf.where(condition, a, b) chooses, a Python loop of fixed length r
 _PYTHON = "Python cannot run on the wafer; use TensorFlow's own operations, or do it in input_fn"
 _FILES = "it reaches out of the graph; do it in input_fn, or outside of model_fn"
 _SHAPE = "its result's shape depends on the data; tf.where(mask, a, b) keeps the shape"
-_CHECK = "a check cannot stop the wafer; leave it out, or do it in input_fn"
+_CHECK = "a check cannot stop training; leave it out, or do it in input_fn"
 
 _WAYS = {
     **dict.fromkeys(("PyFunc", "EagerPyFunc", "PyFuncStateless", "NumpyFunc"), _PYTHON),
@@ -170,6 +171,10 @@ KERNELS: Mapping[str, frozenset[str]] = MappingProxyType(
     {**_library(_BY_ATTRIBUTES), **_library(_UPDATES_BY_ATTRIBUTES)}
 )
 """Every operation the wafer has a kernel for -> the attributes it may have."""
+
+
+CHECKS = frozenset(("Assert",))
+"""The operations for evaluation only, where metrics are counted by the host."""
 
 
 def nearest_way(op: str) -> str:

@@ -18,6 +18,7 @@ from wafer_sim.compiler.reading import read_program
 from wafer_sim.replicas import Replicas
 from wafer_sim.runtime.opening import open_executor
 from wafer_sim.runtime.protocol import Executor
+from wire.errors import InvalidInput
 
 v1 = tf.compat.v1
 NAMES = sorted(model_fns.MODELS)
@@ -174,6 +175,31 @@ def test_metrics_count_over_the_batches(name: str) -> None:
     sums = [made.evaluate(model_fns.batch(name, number)) for number in range(4)]
     assert sum(s["loss"] for s in sums) == pytest.approx(loss)
     assert made.metrics() == pytest.approx(expected)
+
+
+def checked(features: Any, labels: Any, mode: str) -> model_fns.Spec:
+    """A metric that asserts what it is given, as tf.compat.v1.metrics.auc does."""
+    kernel = v1.get_variable("kernel", (6, 1))
+    score = tf.sigmoid(tf.squeeze(features @ kernel, 1)) + tf.cast(tf.reduce_max(features) > 9.0, tf.float32)
+    loss = tf.reduce_mean(tf.square(score - tf.cast(labels, tf.float32)))
+    return model_fns.Spec(loss, eval_metric_ops={"auc": v1.metrics.auc(labels, score)})
+
+
+def test_a_metric_may_assert_what_it_is_given() -> None:
+    """It counts as TensorFlow's does; a batch that it will not take ends the evaluation at the user's line."""
+    element = (tf.TensorSpec((None, 6), tf.float32), tf.TensorSpec((None,), tf.int32))
+    made = capture(checked, element, [Entry(EVALUATE, 8)])
+    ours = open_executor(read_program(made.program.to_json()), made.state())
+    plain = Plain(checked, element, made.initial_weights, "eval")
+    with plain.session.graph.as_default():
+        plain.session.run(v1.local_variables_initializer())
+    features, labels = np.random.default_rng(0).normal(size=(8, 6)).astype(np.float32), np.arange(8) % 2
+    ours.evaluate([features, labels])
+    plain.run(plain.spec.eval_metric_ops["auc"][1], [features, labels])
+    assert ours.metrics()["auc"] == pytest.approx(plain.session.run(plain.spec.eval_metric_ops["auc"][0]))
+    with pytest.raises(InvalidInput, match="assertion failed") as fault:
+        ours.evaluate([features + 10, labels])
+    assert fault.value.where.startswith("test_captured_runs.py:")
 
 
 def test_two_executors_in_a_process_share_nothing() -> None:

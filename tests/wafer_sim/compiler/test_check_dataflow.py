@@ -33,7 +33,7 @@ NODES = {
     "Python": (DataNode("n", "EagerPyFunc", (), {}, "model.py:9"), "Python cannot run"),
     "a checkpoint": (DataNode("n", "SaveV2", (), {}, "model.py:9"), "reaches out of the graph"),
     "a branch": (DataNode("n", "If", (), {}, "model.py:9"), "tf.where"),
-    "a check": (DataNode("n", "Assert", (), {}, "model.py:9"), "a check cannot stop"),
+    "a check": (DataNode("n", "Assert", (), {}, "model.py:9"), "a check cannot stop training"),
     "a state of its own": (DataNode("n", "RandomUniform", (), {}, "model.py:9"), "StatelessRandomUniform"),
     "an unfed placeholder": (DataNode("n", "Placeholder", (), {"dtype": Dtype("float32")}), "only features and labels"),
     "an attribute": (DataNode("n", "Neg", ("x",), {**FLOAT, "_class": ("loc:@x",)}), "unknown attribute '_class'"),
