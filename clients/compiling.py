@@ -30,6 +30,7 @@ class Captured:
     plan: how the input is cut into streams and batches. begin: the step and the state of a run that has no checkpoint.
     review: looks at the input and says what would make it quicker; None of a loader that nothing can be said of. It
     may measure for about 2 s. optimizer: JSON of its spec; "" in evaluation, and where the program holds it.
+    summary_steps: every how many steps what the program lets be seen is wanted; 0: never.
     """
 
     source: LoaderInput
@@ -38,6 +39,7 @@ class Captured:
     begin: Callable[[], tuple[int, State]]
     review: Callable[[], Review | None]
     optimizer: str = ""
+    summary_steps: int = 0
 
 
 Capture = Callable[[], Captured]

@@ -16,6 +16,7 @@ from clients.launcher import LocalWorkers
 from clients.progress import ProgressView
 from clients.session import Session
 from wire.errors import Fault, Stopped, Unreachable
+from wire.observed import Arrays, observed_from
 from wire.status import fault_of
 from wire.v1 import run_pb2
 
@@ -38,7 +39,7 @@ def follow(  # noqa: PLR0913, PLR0917 - who, what, and where it is
         stack.enter_context(workers)
         view = stack.enter_context(ProgressView(job.mode, job.config.log_steps, batch_size, job.wording))
         follower = _Follower(session, run_id, view, workers, attached_at)
-        follower.on_saved = job.on_saved
+        follower.on_saved, follower.on_observed = job.on_saved, job.on_observed
         if job.config.save_losses and job.mode != EVAL:
             follower.summaries = stack.enter_context(report.Summaries(job.model_dir, job.mode))
         try:
@@ -64,10 +65,11 @@ class _Follower:
         self, session: Session, run_id: str, view: ProgressView, workers: LocalWorkers, attached_at: int
     ) -> None:
         self._session, self.run_id, self._view, self._workers = session, run_id, view, workers
-        self._known_to, self._recorded = attached_at, 0
+        self._known_to, self._recorded, self._observed = attached_at, 0, 0
         self._events: queue.SimpleQueue[run_pb2.RunEvent | Fault] = queue.SimpleQueue()
         self.summaries: report.Summaries | None = None
         self.on_saved: Callable[[int], None] | None = None
+        self.on_observed: Callable[[int, Arrays], None] | None = None
 
     def start(self) -> None:
         """Listen in a thread: a Ctrl-C in the middle of gRPC's own code may leave one of its locks taken for ever."""
@@ -124,6 +126,8 @@ class _Follower:
                 self._view.late(event.late)
             case "passed":
                 self._view.passed(event.passed)
+            case "observed":
+                self._observe(event.observed)
             case kind:
                 log.debug("an event of a kind that this version does not know: %s", kind)
 
@@ -133,6 +137,11 @@ class _Follower:
             self._view.progress(progress)
         self._workers.hear(progress.seconds, progress.stall_seconds)
         self._record(progress)
+
+    def _observe(self, observed: run_pb2.Observed) -> None:
+        if self.on_observed is not None and observed.step > self._observed:
+            self._observed = observed.step
+            self.on_observed(observed.step, observed_from(observed))
 
     def _record(self, progress: run_pb2.Progress) -> None:
         if self.summaries is not None and progress.step > self._recorded:

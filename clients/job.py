@@ -12,6 +12,7 @@ from typing import Any
 from clients.sections import RunConfig
 from clients.wording import PYTORCH, Wording
 from wire.errors import InvalidInput
+from wire.observed import Arrays
 
 DataFunction = Callable[[dict[str, Any]], Any]
 """params -> an iterable of batches."""
@@ -27,7 +28,7 @@ class Job:
     params: the whole params in force; data paths are absolute. config: its runconfig, typed.
     params_path: the file it was read from. model_dir: absolute. mode: "train" or "eval".
     cs_ip: HOST:PORT of the coordinator, None off the system. wording: of its log lines. on_saved: hears the step of
-    each checkpoint that is there.
+    each checkpoint that is there. on_observed: gets the step and the values that the model lets be seen of it.
     """
 
     params: dict[str, Any]
@@ -40,6 +41,7 @@ class Job:
     eval_data_fn: DataFunction | None = None
     wording: Wording = PYTORCH
     on_saved: Callable[[int], None] | None = None
+    on_observed: Callable[[int, Arrays], None] | None = None
 
     @property
     def input_section(self) -> str:

@@ -46,6 +46,7 @@ def train(capture: Capture, job: Job) -> report.Outcome | None:
         spec = _spec(job, session, compiled)
         spec.fresh_start = start is not None and job.config.is_pretrained_checkpoint
         spec.optimizer = compiled.captured.optimizer
+        spec.summary_steps = compiled.captured.summary_steps
         spec.max_steps = last
         spec.checkpoint_steps = job.config.checkpoint_steps
         spec.skip.extend(skips_of(job.config, spec.data.batch_size))

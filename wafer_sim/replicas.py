@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wafer_sim.runtime.protocol import Executor, Gradients
+from wafer_sim.runtime.protocol import Array, Executor, Gradients
 from wire.cores import Cores
 from wire.errors import Fault
 
@@ -31,6 +31,8 @@ class StepResult:
 
     loss: the mean over replicas; losses: of each. applied: False when a loss was NaN or infinite; the weights are then
     as before the step. busy: seconds each replica computed; apply: seconds of reducing and of the optimizer.
+    observed: what the program lets be seen of it: the replicas' mean of a floating-point number, of anything else what
+    replica 0 has; empty where nobody asked.
     """
 
     step: int
@@ -39,6 +41,7 @@ class StepResult:
     applied: bool
     busy: tuple[float, ...]
     apply: float
+    observed: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,8 @@ class Replicas:
     def count(self) -> int:
         return len(self._work) + 1
 
-    def step(self, batches: Sequence[Batch], step: int) -> StepResult:
-        """One weight update from one batch per replica. step: updates made before.
+    def step(self, batches: Sequence[Batch], step: int, *, observe: bool = False) -> StepResult:
+        """One weight update from one batch per replica. step: updates made before. observe: see StepResult.observed.
 
         The same batches, seed and step give the same bits. Raises the first failing replica's error, naming the
         replica, after all have finished; the weights are then untouched.
@@ -81,7 +84,7 @@ class Replicas:
             work.put((batch, step))
         outcomes = [self._compute(0, batches[0], step), *(self._done.get() for _ in self._work)]
         outcomes.sort(key=lambda outcome: outcome.replica)
-        return self._commit([_gradients(outcome) for outcome in outcomes], outcomes, step)
+        return self._commit([_gradients(outcome) for outcome in outcomes], outcomes, step, batches if observe else [])
 
     def close(self) -> None:
         """End the threads and wait for them. May be called again."""
@@ -96,15 +99,27 @@ class Replicas:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _commit(self, parts: list[Gradients], outcomes: list[_Outcome], step: int) -> StepResult:
+    def _commit(
+        self, parts: list[Gradients], outcomes: list[_Outcome], step: int, observed: Sequence[Batch]
+    ) -> StepResult:
         losses = tuple(part.loss for part in parts)
         start = time.perf_counter()
         applied = all(map(math.isfinite, losses))
+        seen: Mapping[str, Array] = {}
         if applied:
-            self._executor.apply(_mean([part.tensors for part in parts]), step)
+            reduced = _mean([part.tensors for part in parts])
+            seen = self._observed(observed, reduced, step)
+            self._executor.apply(reduced, step)
         spent = time.perf_counter() - start
         busy = tuple(outcome.seconds for outcome in outcomes)
-        return StepResult(step, sum(losses) / len(losses), losses, applied, busy, spent)
+        return StepResult(step, sum(losses) / len(losses), losses, applied, busy, spent, seen)
+
+    def _observed(self, batches: Sequence[Batch], reduced: Sequence[Any], step: int) -> dict[str, Array]:
+        parts = [
+            self._executor.observe(batch, reduced, seed=self._seed, step=step, replica=replica)
+            for replica, batch in enumerate(batches)
+        ]
+        return {name: _over_replicas([part[name] for part in parts]) for name in (parts[0] if parts else ())}
 
     def _serve(self, replica: int, work: SimpleQueue[tuple[Batch, int] | None]) -> None:
         while (task := work.get()) is not None:
@@ -134,6 +149,11 @@ def _named(error: BaseException, replica: int) -> BaseException:
         return named
     error.add_note(f"in replica {replica}")
     return error
+
+
+def _over_replicas(values: list[Array]) -> Array:
+    mean = len(values) > 1 and values[0].ndim == 0 and values[0].dtype.kind == "f"
+    return np.asarray(_mean_of(values), values[0].dtype) if mean else values[0]
 
 
 def _mean(parts: list[Sequence[Any]]) -> Sequence[Any]:

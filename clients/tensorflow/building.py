@@ -20,6 +20,7 @@ from streamer import structure
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry
 from wire.elements import NUMBERS
 from wire.errors import InvalidInput, Refused
+from wire.observed import LARGEST
 
 Call = Callable[[Any, Any, str], Any]
 """(features, labels, mode) -> what a model_fn returns: .loss, .train_op, .eval_metric_ops, .host_call."""
@@ -31,7 +32,10 @@ _KERAS_METRICS = ("/tf_keras/src/metrics/", "/keras/src/metrics/")
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A graph that a model_fn made. inputs: field -> its placeholder. metrics: name -> (value, update)."""
+    """A graph that a model_fn made. inputs: field -> its placeholder. metrics: name -> (value, update).
+
+    host_call: in training, the function and the tensors that it gets.
+    """
 
     graph: Any
     inputs: Mapping[str, Any]
@@ -39,6 +43,7 @@ class Built:
     train_op: Any
     metrics: Mapping[str, tuple[Any, Any]]
     seen: Seen
+    host_call: tuple[Any, tuple[Any, ...]] | None = None
 
 
 def fields(element: Any) -> dict[str, Any]:
@@ -66,7 +71,8 @@ def build(call: Call, element: Any, entry: Entry, seed: int) -> Built:
             metrics = _metrics(spec) if entry.kind == EVALUATE else {}
         _require_whole(spec, entry, graph)
         loss = tf.convert_to_tensor(spec.loss)
-    return Built(graph, inputs, loss, getattr(spec, "train_op", None), metrics, seen)
+        host_call = _host_call(spec) if entry.kind == GRADIENTS else None
+    return Built(graph, inputs, loss, getattr(spec, "train_op", None), metrics, seen, host_call)
 
 
 def line_of(op: Any) -> str:
@@ -161,6 +167,22 @@ def _branches_in_the_graph() -> Iterator[None]:
     finally:
         if functional:
             tf.compat.v1.enable_control_flow_v2()
+
+
+def _host_call(spec: Any) -> tuple[Any, tuple[Any, ...]] | None:
+    """Raises Refused for tensors that are too much, or no numbers of a fixed shape."""
+    given = getattr(spec, "host_call", None)
+    if given is None:
+        return None
+    tensors = tuple(map(tf.convert_to_tensor, given[1]))
+    for tensor in tensors:
+        if tensor.dtype.name not in (*NUMBERS, "bfloat16") or not tensor.shape.is_fully_defined():
+            what = f"the host call gets {tensor.dtype.name} of shape {tensor.shape}, and takes numbers of a fixed shape"
+            raise Refused(what, where=line_of(tensor.op), fix="give it a number, such as a mean")
+    if (size := sum(tensor.shape.num_elements() * tensor.dtype.size for tensor in tensors)) > LARGEST:
+        what = f"the host call of training gets {size:,} bytes; at most {LARGEST:,} leave the system in a step"
+        raise Refused(what, where=line_of(tensors[-1].op), fix="give it numbers, such as means and norms")
+    return given[0], tensors
 
 
 def _metrics(spec: Any) -> dict[str, tuple[Any, Any]]:

@@ -23,6 +23,7 @@ from wafer_sim.compiler.dataflow import (
     LOCAL,
     LOSS,
     METRIC,
+    OBSERVED,
     OPTIMIZER,
     TRAIN,
     WEIGHT,
@@ -39,10 +40,14 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A program and the values that its variables start with, by the user's own names, the optimizers' among them."""
+    """A program and the values that its variables start with, by the user's own names, the optimizers' among them.
+
+    host_call: of training, the function and the tensors that the program lets be seen, which it gets.
+    """
 
     program: Dataflow
     initial_weights: Arrays
+    host_call: tuple[Any, tuple[Any, ...]] | None = None
 
     def state(self) -> State:
         """The initial values as a checkpoint holds them."""
@@ -69,8 +74,10 @@ def capture(call: Call, element: Any, entries: Sequence[Entry], seed: int = 0) -
     variables: dict[str, Variable] = {}
     weights: Arrays = {}
     graphs: dict[Entry, DataGraph] = {}
+    host_call = None
     for entry in sorted(entries, key=lambda e: e.kind != GRADIENTS):
         built = build(call, element, entry, seed)
+        host_call = host_call or built.host_call
         parts = training_parts(built) if entry.kind == GRADIENTS else evaluation_parts(built)
         found, values = _variables(built)
         _require_same(variables, found)
@@ -80,7 +87,7 @@ def capture(call: Call, element: Any, entries: Sequence[Entry], seed: int = 0) -
         require_supported(program)
     program = Dataflow(tuple(variables.values()), _inputs(element), graphs)
     kept = {p.tensor.name for p in program.parameters if p.role != LOCAL}
-    return Captured(program, {name: array for name, array in weights.items() if name in kept})
+    return Captured(program, {name: array for name, array in weights.items() if name in kept}, host_call)
 
 
 def _inputs(element: Any) -> tuple[Tensor, ...]:
@@ -95,7 +102,7 @@ def _graph(built: Built, parts: Parts, entry: Entry) -> DataGraph:
         if op.name in parts.updating and op.type in STATELESS:
             what = f"{op.type} draws random numbers in the update"
             raise Refused(what, where=line_of(op), fix="draw them where the loss is computed")
-        if op.name in parts.computing or op.name in parts.updating:
+        if op.name in parts.computing | parts.updating | parts.observing:
             nodes.add(op, frozenset(on for of, on in parts.idle if of == op.name))
     if entry.kind == GRADIENTS:
         nodes.add_train([getattr(built.train_op, "op", built.train_op), *parts.effects])
@@ -116,6 +123,8 @@ def _training_ends(built: Built, parts: Parts, handles: Mapping[str, str]) -> tu
         times[first] += 1
         name = first if times[first] == 1 else f"{first}#{times[first]}"
         feeds[name], fetches[name] = taken, reference(made)
+    for place, tensor in enumerate(built.host_call[1] if built.host_call else ()):
+        fetches[f"{OBSERVED}{place}"] = reference(tensor)
     return feeds, fetches
 
 

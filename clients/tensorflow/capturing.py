@@ -15,6 +15,7 @@ from clients.tensorflow.backends import Setup
 from clients.tensorflow.calls import call_input_fn, place
 from clients.tensorflow.capture import Captured as Graphs
 from clients.tensorflow.capture import capture
+from clients.tensorflow.host_summaries import HostSummaries
 from streamer.advice.review import review, watching
 from streamer.sources.tf_data import INFINITE, open_dataset
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry
@@ -22,8 +23,11 @@ from wafer_sim.runtime.protocol import State
 from wire.errors import InvalidInput, Refused
 
 
-def captured_job(setup: Setup, job: Job) -> Captured:
-    """Look at the dataset, capture the model_fn. Raises InvalidInput, NotFound or Refused."""
+def captured_job(setup: Setup, job: Job, host: HostSummaries | None = None) -> Captured:
+    """Look at the dataset, capture the model_fn. host: is prepared for a host call of training.
+
+    Raises InvalidInput, NotFound or Refused.
+    """
     with watching() as watched:
         dataset = _dataset(setup, job)
     source = LoaderInput.of(dataset)
@@ -38,7 +42,11 @@ def captured_job(setup: Setup, job: Job) -> Captured:
     element = spec if isinstance(spec, tuple) and len(spec) == 2 else (spec, None)
     reviewed = partial(review, dataset, watched, source.opened, job.input_section)
     graphs = capture(_called(setup), element, [entry], seed=job.config.seed)
-    return Captured(source, plan, graphs.program, lambda: _begin(setup, graphs), reviewed)
+    every = 0
+    if graphs.host_call is not None:
+        (host or HostSummaries(setup.model_dir)).prepare(*graphs.host_call)
+        every = setup.config.save_summary_steps or 0
+    return Captured(source, plan, graphs.program, lambda: _begin(setup, graphs), reviewed, summary_steps=every)
 
 
 def _dataset(setup: Setup, job: Job) -> Any:

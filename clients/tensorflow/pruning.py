@@ -43,6 +43,7 @@ class Moved:
 class Parts:
     """Names of operations. computing: loss, gradients, metrics. updating: train_op. idle: control inputs (of, on) that
     order nothing across the two halves. moved: see there. effects: all that changes a variable in the update.
+    observing: what a host call gets.
     """
 
     computing: Set[str]
@@ -50,6 +51,7 @@ class Parts:
     idle: Set[tuple[str, str]]
     moved: Sequence[Moved] = ()
     effects: Sequence[Any] = ()
+    observing: Set[str] = frozenset()
 
 
 def training_parts(built: Built) -> Parts:
@@ -64,6 +66,8 @@ def training_parts(built: Built) -> Parts:
     made = [cut.made.op for cut in built.seen.cuts] + [each.made.op for each in moved]
     computing = _reached([built.loss.op, *made], cutting.ends, cutting.unordered)
     cutting.refuse_one_after_another(computing, effects)
+    observing = _reached([t.op for t in built.host_call[1]] if built.host_call else [], cutting.ends, cutting.unordered)
+    cutting.refuse_late(observing, effects, "a host call gets its values")
     idle = cutting.idle([train, *effects])
     moved_ops = {each.op.name for each in moved}
 
@@ -73,8 +77,8 @@ def training_parts(built: Built) -> Parts:
 
     updating = _reached([train, *effects], cutting.ends, before)
     cutting.refuse_batch(updating, before)
-    ordered = {(op.name, on.name) for op in cutting.ops(computing) for on in cutting.left_out(op)}
-    return Parts(computing, updating, idle | ordered, moved, effects)
+    ordered = {(op.name, on.name) for op in cutting.ops(computing | observing) for on in cutting.left_out(op)}
+    return Parts(computing, updating, idle | ordered, moved, effects, observing)
 
 
 def evaluation_parts(built: Built) -> Parts:
@@ -189,13 +193,13 @@ class _Cutting:
             if op.name in self._taken:
                 what = "a gradient or the loss is computed from another optimizer's gradients"
                 raise Refused(f"{what}; {_HALVES}", where=line_of(op), fix="compute it from the variables")
-            if op.type in UPDATES:
-                raise _too_early(op)
-        self._refuse_late_reads(computing, effects)
+        self.refuse_late(computing, effects, "the gradients are made")
 
-    def _refuse_late_reads(self, computing: Set[str], effects: Sequence[Any]) -> None:
-        """Nothing that computes reads a variable after an update of it, whose order was left out."""
-        if not any(True for op in self.ops(computing) for _ in self.left_out(op)):
+    def refuse_late(self, names: Set[str], effects: Sequence[Any], what: str) -> None:
+        """Nothing that computes changes a variable, or reads one after an update of it, whose order was left out."""
+        if culprit := next((op for op in self.ops(names) if op.type in UPDATES), None):
+            raise _too_early(culprit, what)
+        if not any(True for op in self.ops(names) for _ in self.left_out(op)):
             return
         bits = {op.name: 1 << n for n, op in enumerate(effects)}
         after: dict[str, int] = {}
@@ -203,10 +207,10 @@ class _Cutting:
             after[op.name] = bits.get(op.name, 0)
             for first in _all_before(op):
                 after[op.name] |= after.get(first.name, 0)
-            handle = handle_of(op) if op.name in computing else None
+            handle = handle_of(op) if op.name in names else None
             early = [e for e in effects if after[op.name] & bits[e.name] and handle is not None]
             if culprit := next((e for e in early if handle_of(e) is handle), None):
-                raise _too_early(culprit)
+                raise _too_early(culprit, what)
 
     def refuse_batch(self, updating: Set[str], before: Before) -> None:
         if not updating & self._batch:
@@ -221,6 +225,5 @@ class _Cutting:
         raise Refused(f"{what}; {_HALVES}", where=line_of(op), fix=_WAY)
 
 
-def _too_early(op: Any) -> Refused:
-    what = f"{op.type} changes a variable before the gradients are made"
-    return Refused(f"{what}; {_HALVES}", where=line_of(op), fix=_WAY)
+def _too_early(op: Any, what: str) -> Refused:
+    return Refused(f"{op.type} changes a variable before {what}; {_HALVES}", where=line_of(op), fix=_WAY)

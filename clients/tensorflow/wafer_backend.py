@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from clients.tensorflow import exchange, plain_checkpoints
 from clients.tensorflow.backends import Compilation, Evaluation, Prediction, Setup, Training
 from clients.tensorflow.calls import InputFn
 from clients.tensorflow.capturing import captured_job
+from clients.tensorflow.host_summaries import HostSummaries
 from clients.tensorflow.modes import ModeKeys
 from clients.tensorflow.run_config import CSRunConfig
 from clients.tensorflow.wording import TensorflowWording
@@ -39,7 +41,7 @@ class WaferBackend:
         work(partial(captured_job, setup, job), job)
 
     def train(self, setup: Setup, asked: Training) -> None:
-        """Train to the end, and leave model.ckpt-<step> beside each checkpoint_<step>."""
+        """Train to the end, and leave model.ckpt-<step> beside each checkpoint_<step>, and a host call's summaries."""
         _require_address(setup)
         if asked.hooks or asked.saving_listeners:
             what = "hooks and saving_listeners run between steps, which the system makes by itself"
@@ -48,9 +50,11 @@ class WaferBackend:
             what = "nothing says how long to train: the input of the system has no end"
             raise InvalidInput(what, where="train", fix="pass steps=... or max_steps=...")
         length = {"num_steps": asked.steps} if asked.steps is not None else {"max_steps": asked.max_steps}
-        job = _job(setup, TRAIN, asked.input_fn, on_saved=partial(_export, setup), **length)
-        params_files.dump(setup.model.params, setup.model_dir, TRAIN)
-        wafer_loop.train(partial(captured_job, setup, job), job)
+        with closing(HostSummaries(setup.model_dir)) as host:
+            job = _job(setup, TRAIN, asked.input_fn, **length)
+            job = replace(job, on_saved=partial(_export, setup), on_observed=host.write)
+            params_files.dump(setup.model.params, setup.model_dir, TRAIN)
+            wafer_loop.train(partial(captured_job, setup, job, host), job)
 
     def evaluate(self, setup: Setup, asked: Evaluation) -> dict[str, Any]:
         """The metrics of a checkpoint, with "loss" and "global_step"."""
@@ -76,7 +80,7 @@ def _require_address(setup: Setup) -> None:
         raise InvalidInput(what, where="use_cs=True", fix="set cs_ip in CSRunConfig, or give --cs_ip HOST")
 
 
-def _job(setup: Setup, mode: str, input_fn: InputFn, on_saved: Any = None, **keys: Any) -> Job:
+def _job(setup: Setup, mode: str, input_fn: InputFn, **keys: Any) -> Job:
     config, params = setup.config, setup.model.params
     given = params.get("runconfig") or {}
     system = {key: given[key] for key in SystemKeys.model_fields if key in given and key not in _OWN}
@@ -101,7 +105,6 @@ def _job(setup: Setup, mode: str, input_fn: InputFn, on_saved: Any = None, **key
         train_data_fn=input_fn if mode == TRAIN else None,
         eval_data_fn=input_fn if mode == EVAL else None,
         wording=TensorflowWording(),
-        on_saved=on_saved,
     )
 
 

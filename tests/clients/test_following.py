@@ -5,8 +5,10 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tensorboardX.proto import event_pb2
 
@@ -17,6 +19,7 @@ from clients.job import Job
 from clients.launcher import LocalWorkers
 from clients.sections import RunConfig
 from wire.errors import Exhausted, Stopped, Unreachable
+from wire.observed import observed_message
 from wire.v1 import ingest_pb2, run_pb2
 
 Said = run_pb2.RunEvent | BaseException
@@ -84,6 +87,15 @@ def test_save_losses_off_leaves_no_events(tmp_path: Path) -> None:
     """runconfig.save_losses False is honoured on the wafer too."""
     follow(job(tmp_path, save_losses=False), Talk(ended(60)), "r", nobody(), 256)
     assert not (tmp_path / "train").exists()
+
+
+def test_what_is_seen_of_a_step_is_heard_once(tmp_path: Path) -> None:
+    """A wafer process that was started again says it again, bit for bit the same."""
+    seen = [run_pb2.RunEvent(observed=observed_message(n, {"0": np.array(n * 0.5)})) for n in (10, 20, 10, 20, 30)]
+    heard: list[tuple[int, float]] = []
+    asked = replace(job(tmp_path), on_observed=lambda step, values: heard.append((step, float(values["0"]))))
+    follow(asked, Talk(*seen, ended(30)), "r", nobody(), 256)
+    assert heard == [(10, 5.0), (20, 10.0), (30, 15.0)]
 
 
 def at(step: int, loss: float = 1.0) -> run_pb2.RunEvent:

@@ -92,9 +92,34 @@ def test_killed_and_resumed_it_is_the_same_model(project: Project, whole: Path, 
         assert chief.wait(120) == 0, stage.said()
         assert checkpoints.read(model_dir / f"checkpoint_{last}").step == last
     assert weights_digest(model_dir, STEPS) == weights_digest(whole, STEPS)
+    assert summaries(model_dir) == summaries(whole)
     assert ledger(model_dir).code == 0
     assert "the wafer process was killed by SIGKILL" in (stage.folder / "serve.log").read_text()
     assert "ended with exit code -9" in (stage.folder / "chief.log").read_text()
+
+
+def test_the_host_call_of_training_writes_summaries(project: Project, whole: Path) -> None:
+    """Every save_summary_steps steps, what its function makes of tensors that come from the wafer."""
+    found = summaries(whole)
+    if project.folder.name == "towers":  # has no host_call
+        assert not found
+        return
+    names, steps = ("gradient_norm", "learning_rate", "loss"), range(EVERY, STEPS + 1, EVERY)
+    assert sorted(found) == [(f"train/{name}", step) for name in names for step in steps]
+    slope = (0.05 - 0.001) / STEPS
+    rates = [found["train/learning_rate", step] for step in steps]
+    assert rates == pytest.approx([0.05 - slope * (step - 1) for step in steps], rel=1e-4)
+    assert found["train/loss", STEPS] < found["train/loss", EVERY]
+
+
+def summaries(model_dir: Path) -> dict[tuple[str, int], float]:
+    """(tag, step) -> value, of the event files in a model_dir; each step of a tag is there once."""
+    found: list[tuple[tuple[str, int], float]] = []
+    for file in sorted(model_dir.glob("events.out.tfevents.*")):
+        events = [tf.compat.v1.Event.FromString(each.numpy()) for each in tf.data.TFRecordDataset(str(file))]
+        found += [((value.tag, event.step), value.simple_value) for event in events for value in event.summary.value]
+    assert len(dict(found)) == len(found)
+    return dict(found)
 
 
 def kill_worker(stage: Stage) -> None:

@@ -76,6 +76,11 @@ class Fake:
             raise KeyError("no fault")
         return Gradients(float(batch[0].mean()), [batch[0].mean(axis=0)])
 
+    def observe(self, batch: Any, reduced: Any, *, seed: int, step: int, replica: int) -> dict[str, np.ndarray]:
+        assert len(self.applied) == step
+        mean = np.float32(batch[0].mean())
+        return {"mean": np.array(mean), "rows": batch[0], "reduced": reduced[0], "replica": np.array(replica)}
+
     def apply(self, reduced: Any, step: int) -> None:
         self.applied.append(reduced[0])
 
@@ -91,6 +96,18 @@ def test_gradients_are_averaged_over_replicas() -> None:
         result = replicas.step([ones(1), ones(2), ones(6)], 0)
     assert (result.loss, result.losses, len(result.busy)) == (3.0, (1.0, 2.0, 6.0), 3)
     assert [a.tolist() for a in fake.applied] == [[3.0, 3.0, 3.0]]
+
+
+def test_a_step_is_looked_at_before_its_update_when_asked() -> None:
+    """Floating-point numbers are the replicas' mean; of anything else there is what replica 0 has."""
+    with Replicas(Fake(), 2) as replicas:
+        assert not replicas.step([ones(1), ones(2)], 0).observed
+        seen = replicas.step([ones(1), ones(2)], 1, observe=True).observed
+    assert seen["mean"] == np.float32(1.5)
+    assert seen["mean"].dtype == np.float32
+    assert seen["rows"].tolist() == ones(1)[0].tolist()
+    assert seen["reduced"].tolist() == [1.5] * 3
+    assert seen["replica"] == 0
 
 
 def test_replicas_work_at_the_same_time() -> None:

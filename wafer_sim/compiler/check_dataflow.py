@@ -12,6 +12,7 @@ from wafer_sim.compiler.dataflow import (
     LOCAL,
     LOSS,
     METRIC,
+    OBSERVED,
     ROLES,
     TRAIN,
     Attr,
@@ -77,7 +78,8 @@ def _ends(program: Dataflow, entry: Entry, graph: DataGraph) -> Iterator[Refusal
         yield Refusal("", "", "a graph is for at least one sample", place)
     reduced = {name for name in graph.fetches if name.startswith(_REDUCED) and _is_reduced(name, program)}
     metrics = {name for name in graph.fetches if name.startswith(METRIC)}
-    wanted, known = ({LOSS, TRAIN}, reduced) if entry.kind == GRADIENTS else ({LOSS}, metrics)
+    observed = {name for name in graph.fetches if name.startswith(OBSERVED)}
+    wanted, known = ({LOSS, TRAIN}, reduced | observed) if entry.kind == GRADIENTS else ({LOSS}, metrics)
     for name in sorted(wanted - graph.fetches.keys()):
         yield Refusal("", "", f"output {name!r} is missing", place)
     for name in sorted(graph.fetches.keys() - known - wanted):
@@ -129,7 +131,8 @@ def _parts(entry: Entry, graph: DataGraph) -> Iterator[Refusal]:
     nodes = {node.name: node for node in graph.nodes}
     made = [r for name, r in graph.fetches.items() if name == LOSS or name.startswith(_REDUCED)]
     computing = ancestors(graph, made)
-    for name in sorted(computing & nodes.keys()):
+    seen = ancestors(graph, [r for name, r in graph.fetches.items() if name.startswith(OBSERVED)])
+    for name in sorted((computing | seen) & nodes.keys()):
         if nodes[name].op in UPDATES:
             yield Refusal(
                 "", nodes[name].source, f"{nodes[name].op} changes a variable while gradients are made", str(entry)

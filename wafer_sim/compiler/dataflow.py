@@ -28,6 +28,7 @@ GRAD = "grad/"
 BUFFER = "buffer/"
 INPUT = "input/"
 METRIC = "metric/"
+OBSERVED = "observed/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,9 @@ class DataGraph:
     Feeds: "input/<name>"; "key", int64 (2,), from which all random numbers are drawn; "grad/<variable>", the reduced
     gradient, and "buffer/<variable>", the mean of what an update of one that is not trained takes. Fetches: "loss"; in
     GRADIENTS graphs also "grad/<variable>" and "buffer/<variable>", what one replica made, and "train", the update; in
-    EVALUATE graphs "metric/<name>/value" and "metric/<name>/update". A second optimizer's gradient of the same
-    variable, or a second update, is "grad/<variable>#2".
+    EVALUATE graphs "metric/<name>/value" and "metric/<name>/update". GRADIENTS graphs may have "observed/<name>": what
+    is looked at before the update and changes nothing; it may need the batch and what was reduced. A second optimizer's
+    gradient of the same variable, or a second update, is "grad/<variable>#2".
     """
 
     nodes: tuple[DataNode, ...]

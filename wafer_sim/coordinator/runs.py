@@ -160,7 +160,7 @@ class Runs:
                 self._desk.say_phase(run, said.phase)
             case "progress" | "saved":
                 self._get_further(run, said)
-            case "passed":
+            case "passed" | "observed":
                 self._desk.publish(run, said)
             case "late":
                 self._desk.publish(run, said)

@@ -11,6 +11,7 @@ from wafer_sim.ledger import StreamPosition, Taken
 from wafer_sim.meter import Reading, attribute
 from wire.codec import cursor_message
 from wire.errors import Fault
+from wire.observed import Arrays, observed_message
 from wire.status import problem_of
 from wire.v1 import ingest_pb2, run_pb2
 
@@ -56,6 +57,10 @@ class Board:
         bad = [ingest_pb2.BadSample(place=b.place, row=b.row, where=b.where, why=b.why) for b in taken.bad]
         passed = run_pb2.Passed(step=step, cursor=cursor_message(taken.cursor), bad=bad)
         self._publish(run_pb2.RunEvent(passed=passed))
+
+    def observed(self, step: int, values: Arrays) -> None:
+        """What the program lets be seen of a step; `step` weight updates were made with it."""
+        self._publish(run_pb2.RunEvent(observed=observed_message(step, values)))
 
     def failed(self, fault: Fault) -> None:
         self._publish(run_pb2.RunEvent(failed=problem_of(fault)))

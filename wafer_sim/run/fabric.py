@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from wafer_sim.replicas import Replicas
 from wafer_sim.run.feed import StepInput
+from wafer_sim.runtime.protocol import Array
+
+Tell = Callable[[int, Mapping[str, Array]], None]
 
 
 class Fabric(Protocol):
@@ -47,14 +51,19 @@ class Compute:
     """Runs the model: gradients in every replica, one update.
 
     check: a loss that is not finite raises NotFinite. Without it the run goes on; such a step changes no weight.
+    every: so many steps what the program lets be seen is told, with the step; 0: never.
     """
 
-    def __init__(self, replicas: Replicas, *, check: bool) -> None:
+    def __init__(self, replicas: Replicas, *, check: bool, every: int = 0, tell: Tell | None = None) -> None:
         self._replicas = replicas
         self._check = check
+        self._every, self._tell = every, tell
 
     def step(self, batches: StepInput, step: int) -> float:
-        result = self._replicas.step(batches.batches, step)
+        due = self._every > 0 and (step + 1) % self._every == 0
+        result = self._replicas.step(batches.batches, step, observe=due)
+        if result.observed and self._tell is not None:
+            self._tell(step + 1, result.observed)
         if self._check and not result.applied:
             raise NotFinite(result.loss)
         return result.loss

@@ -51,7 +51,8 @@ class Training:
             self._take_steps(Drain(self._spec.drain_rate, self.stop_asked))
             return
         with Replicas(self._executor, self._spec.data.replicas, seed=self._spec.seed) as replicas:
-            self._take_steps(Compute(replicas, check=self._spec.check_loss_values))
+            check, every = self._spec.check_loss_values, self._spec.summary_steps
+            self._take_steps(Compute(replicas, check=check, every=every, tell=self._board.observed))
 
     def end(self) -> None:
         """Save what is not saved and say that the run has finished, or was stopped. Raises Exhausted."""

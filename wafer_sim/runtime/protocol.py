@@ -59,6 +59,15 @@ class Executor(Protocol):
         """Change the weights once, by the mean of the replicas' tensors. `step` counts the updates made before."""
         ...
 
+    def observe(
+        self, batch: Sequence[npt.NDArray[np.generic]], reduced: Sequence[Any], *, seed: int, step: int, replica: int
+    ) -> Mapping[str, Array]:
+        """What the program lets be seen of a step before its update; empty where it has no such thing.
+
+        A function of the weights, the batch, the mean of the replicas' tensors and (seed, step, replica) only.
+        """
+        ...
+
     def evaluate(self, batch: Sequence[npt.NDArray[np.generic]]) -> dict[str, float]:
         """Sums over a batch, ready to be added up: "rows", "loss" (times rows), "metric/<name>/sum" and "/count"."""
         ...

@@ -22,6 +22,7 @@ from wafer_sim.compiler.dataflow import (
     LOCAL,
     LOSS,
     METRIC,
+    OBSERVED,
     OPTIMIZER,
     TRAIN,
     WEIGHT,
@@ -31,7 +32,7 @@ from wafer_sim.compiler.dataflow import (
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Tensor
 from wafer_sim.runtime.protocol import Array, Gradients, State
 from wafer_sim.runtime.tensorflow_graph import graph_def
-from wafer_sim.runtime.tensorflow_variables import Variables
+from wafer_sim.runtime.tensorflow_variables import Variables, plain
 from wire.errors import InvalidInput
 
 Batch = Sequence[npt.NDArray[np.generic]]
@@ -76,6 +77,10 @@ class TensorflowExecutor:
         """
         loss, *tensors = self._part(GRADIENTS, batch).run(batch, (seed, step, replica))
         return Gradients(float(loss), tensors)
+
+    def observe(self, batch: Batch, reduced: Sequence[Any], *, seed: int, step: int, replica: int) -> dict[str, Array]:
+        """What the model's host call gets, with the weights as they are before the update. Raises InvalidInput."""
+        return self._part(GRADIENTS, batch).observe(batch, reduced, (seed, step, replica))
 
     def apply(self, reduced: Sequence[Any], step: int) -> None:
         """Run the model's train_op once on gradients in the order of `gradients`. Raises InvalidInput."""
@@ -154,9 +159,11 @@ class _Part:
             raise self._explained(error) from error
         self._graph, self._made = graph, tf.compat.v1.get_default_graph()
         self._reduced = [name for name in graph.feeds if name.startswith((GRAD, BUFFER))]
+        self._observed = [name for name in graph.fetches if name.startswith(OBSERVED)]
         self._metrics = sorted({n.rpartition("/")[0] for n in graph.fetches if n.startswith(METRIC)})
         self._compute: Any = None
         self._update: Any = None
+        self._look: Any = None
         self._values: Any = None
 
     def open(self, session: Any) -> None:
@@ -166,15 +173,23 @@ class _Part:
         if TRAIN in self._graph.fetches:
             reduced = [self._fed(name) for name in self._reduced]
             self._update = session.make_callable(self._end(TRAIN), feed_list=reduced)
+            self._look = session.make_callable([self._end(n) for n in self._observed], feed_list=[*fed, *reduced])
         if self._metrics:
             self._values = session.make_callable([self._end(f"{name}/value") for name in self._metrics])
 
     def run(self, batch: Batch, key: tuple[int, int, int]) -> list[Any]:
         """Loss, then the gradients and what other updates take. Raises InvalidInput."""
-        values = [_arrive(array, spec) for array, spec in zip(batch, self._tensors, strict=True)]
-        fed = [values[n] for n, _ in self._inputs] + ([_key(key)] if self._draws else [])
-        made = self._guarded(self._compute, fed)
+        made = self._guarded(self._compute, self._arrived(batch, key))
         return list(made[: 1 + len(self._reduced)])
+
+    def observe(self, batch: Batch, reduced: Sequence[Any], key: tuple[int, int, int]) -> dict[str, Array]:
+        fed = [*self._arrived(batch, key), *(np.asarray(array) for array in reduced)]
+        values = self._guarded(self._look, fed) if self._observed else []
+        return {name.removeprefix(OBSERVED): plain(v) for name, v in zip(self._observed, values, strict=True)}
+
+    def _arrived(self, batch: Batch, key: tuple[int, int, int]) -> list[Any]:
+        values = [_arrive(array, spec) for array, spec in zip(batch, self._tensors, strict=True)]
+        return [values[n] for n, _ in self._inputs] + ([_key(key)] if self._draws else [])
 
     def train(self, reduced: Sequence[Any]) -> None:
         self._guarded(self._update, [np.asarray(array) for array in reduced])

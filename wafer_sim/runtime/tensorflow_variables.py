@@ -37,7 +37,7 @@ class Variables:
         """Copies of all but the local ones."""
         values = dict(zip(self._slots, self._read(), strict=True))
         weights, optimizer = (
-            {n: _out(values[n]) for n, p in self._all.items() if p.role == role} for role in (WEIGHT, OPTIMIZER)
+            {n: plain(values[n]) for n, p in self._all.items() if p.role == role} for role in (WEIGHT, OPTIMIZER)
         )
         return State(weights, optimizer)
 
@@ -94,7 +94,7 @@ def _fitting(variable: Variable, array: Array) -> Array:
     return np.array(array, dtype=_numpy(variable))
 
 
-def _out(value: Any) -> Array:
-    """A copy; bfloat16 as float32, which is exact."""
+def plain(value: Any) -> Array:
+    """A copy as numpy has it; bfloat16 as float32, which is exact."""
     array = np.asarray(value)
     return np.array(array, dtype=np.float32) if array.dtype.name == "bfloat16" else np.array(array)

@@ -64,6 +64,12 @@ class TorchExecutor:
         loss, *tensors = self._run(GRADIENTS, batch, (seed, step, replica))
         return Gradients(float(loss), tensors)
 
+    def observe(
+        self, batch: Batch, reduced: Sequence[Any], *, seed: int, step: int, replica: int
+    ) -> Mapping[str, Array]:
+        """Nothing: a captured PyTorch model lets nothing be seen but its loss."""
+        return {}
+
     def apply(self, reduced: Sequence[Any], step: int) -> None:
         """Change weights and buffers once, by tensors in the order of `gradients`. Raises InvalidInput."""
         if self._optimizer is None:

@@ -109,7 +109,7 @@ class Skip(_message.Message):
     def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ...) -> None: ...
 
 class RunSpec(_message.Message):
-    __slots__ = ("mode", "fabric", "model_dir", "executable", "data", "optimizer", "max_steps", "checkpoint_steps", "log_steps", "keep_checkpoint_max", "seed", "checkpoint", "check_loss_values", "session", "drain_rate", "fresh_start", "input_timeout", "starts", "skip", "tcp_only")
+    __slots__ = ("mode", "fabric", "model_dir", "executable", "data", "optimizer", "max_steps", "checkpoint_steps", "log_steps", "keep_checkpoint_max", "seed", "checkpoint", "check_loss_values", "session", "drain_rate", "fresh_start", "input_timeout", "starts", "skip", "tcp_only", "summary_steps")
     MODE_FIELD_NUMBER: _ClassVar[int]
     FABRIC_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIR_FIELD_NUMBER: _ClassVar[int]
@@ -130,6 +130,7 @@ class RunSpec(_message.Message):
     STARTS_FIELD_NUMBER: _ClassVar[int]
     SKIP_FIELD_NUMBER: _ClassVar[int]
     TCP_ONLY_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_STEPS_FIELD_NUMBER: _ClassVar[int]
     mode: Mode
     fabric: Fabric
     model_dir: str
@@ -150,7 +151,8 @@ class RunSpec(_message.Message):
     starts: _containers.RepeatedCompositeFieldContainer[StreamStart]
     skip: _containers.RepeatedCompositeFieldContainer[Skip]
     tcp_only: bool
-    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., fabric: _Optional[_Union[Fabric, str]] = ..., model_dir: _Optional[str] = ..., executable: _Optional[str] = ..., data: _Optional[_Union[DataPlan, _Mapping]] = ..., optimizer: _Optional[str] = ..., max_steps: _Optional[int] = ..., checkpoint_steps: _Optional[int] = ..., log_steps: _Optional[int] = ..., keep_checkpoint_max: _Optional[int] = ..., seed: _Optional[int] = ..., checkpoint: _Optional[str] = ..., check_loss_values: _Optional[bool] = ..., session: _Optional[str] = ..., drain_rate: _Optional[float] = ..., fresh_start: _Optional[bool] = ..., input_timeout: _Optional[float] = ..., starts: _Optional[_Iterable[_Union[StreamStart, _Mapping]]] = ..., skip: _Optional[_Iterable[_Union[Skip, _Mapping]]] = ..., tcp_only: _Optional[bool] = ...) -> None: ...
+    summary_steps: int
+    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., fabric: _Optional[_Union[Fabric, str]] = ..., model_dir: _Optional[str] = ..., executable: _Optional[str] = ..., data: _Optional[_Union[DataPlan, _Mapping]] = ..., optimizer: _Optional[str] = ..., max_steps: _Optional[int] = ..., checkpoint_steps: _Optional[int] = ..., log_steps: _Optional[int] = ..., keep_checkpoint_max: _Optional[int] = ..., seed: _Optional[int] = ..., checkpoint: _Optional[str] = ..., check_loss_values: _Optional[bool] = ..., session: _Optional[str] = ..., drain_rate: _Optional[float] = ..., fresh_start: _Optional[bool] = ..., input_timeout: _Optional[float] = ..., starts: _Optional[_Iterable[_Union[StreamStart, _Mapping]]] = ..., skip: _Optional[_Iterable[_Union[Skip, _Mapping]]] = ..., tcp_only: _Optional[bool] = ..., summary_steps: _Optional[int] = ...) -> None: ...
 
 class SubmitRequest(_message.Message):
     __slots__ = ("spec",)
@@ -242,6 +244,16 @@ class Passed(_message.Message):
     bad: _containers.RepeatedCompositeFieldContainer[_ingest_pb2.BadSample]
     def __init__(self, step: _Optional[int] = ..., cursor: _Optional[_Union[_ingest_pb2.Cursor, _Mapping]] = ..., bad: _Optional[_Iterable[_Union[_ingest_pb2.BadSample, _Mapping]]] = ...) -> None: ...
 
+class Observed(_message.Message):
+    __slots__ = ("step", "element_spec", "values")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ELEMENT_SPEC_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    element_spec: bytes
+    values: bytes
+    def __init__(self, step: _Optional[int] = ..., element_spec: _Optional[bytes] = ..., values: _Optional[bytes] = ...) -> None: ...
+
 class Saved(_message.Message):
     __slots__ = ("step", "path")
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -294,7 +306,7 @@ class Seam(_message.Message):
     def __init__(self, name: _Optional[str] = ..., items: _Optional[int] = ..., put_wait: _Optional[float] = ..., get_wait: _Optional[float] = ..., occupancy: _Optional[float] = ..., depth: _Optional[int] = ..., capacity: _Optional[int] = ..., worker: _Optional[str] = ..., stream: _Optional[int] = ...) -> None: ...
 
 class RunEvent(_message.Message):
-    __slots__ = ("number", "queued", "phase", "progress", "saved", "finished", "failed", "late", "passed")
+    __slots__ = ("number", "queued", "phase", "progress", "saved", "finished", "failed", "late", "passed", "observed")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -304,6 +316,7 @@ class RunEvent(_message.Message):
     FAILED_FIELD_NUMBER: _ClassVar[int]
     LATE_FIELD_NUMBER: _ClassVar[int]
     PASSED_FIELD_NUMBER: _ClassVar[int]
+    OBSERVED_FIELD_NUMBER: _ClassVar[int]
     number: int
     queued: int
     phase: str
@@ -313,7 +326,8 @@ class RunEvent(_message.Message):
     failed: Problem
     late: Late
     passed: Passed
-    def __init__(self, number: _Optional[int] = ..., queued: _Optional[int] = ..., phase: _Optional[str] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., failed: _Optional[_Union[Problem, _Mapping]] = ..., late: _Optional[_Union[Late, _Mapping]] = ..., passed: _Optional[_Union[Passed, _Mapping]] = ...) -> None: ...
+    observed: Observed
+    def __init__(self, number: _Optional[int] = ..., queued: _Optional[int] = ..., phase: _Optional[str] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., failed: _Optional[_Union[Problem, _Mapping]] = ..., late: _Optional[_Union[Late, _Mapping]] = ..., passed: _Optional[_Union[Passed, _Mapping]] = ..., observed: _Optional[_Union[Observed, _Mapping]] = ...) -> None: ...
 
 class CancelRequest(_message.Message):
     __slots__ = ("run_id",)

@@ -155,11 +155,12 @@ def test_the_words_of_the_process_before_are_refused(running):
         running.play(ev.WaferSaid(0.0, "r", former, run_pb2.RunEvent(phase="x")))
 
 
-def test_passed_samples_reach_the_followers(running):
+@pytest.mark.parametrize("word", [{"passed": run_pb2.Passed(step=3)}, {"observed": run_pb2.Observed(step=3)}], ids=str)
+def test_passed_samples_and_what_is_seen_of_a_step_reach_the_followers(running, word):
     """But they are not written down."""
-    out = running.say("r", passed=run_pb2.Passed(step=3))
+    out = running.say("r", **word)
     assert [type(i) for i in out] == [do.Publish]
-    assert running.heard["r"][-1].passed.step == 3
+    assert running.heard["r"][-1] == run_pb2.RunEvent(number=running.heard["r"][-1].number, **word)
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,8 @@ class Play(RuleBasedStateMachine):
 
     @precondition(lambda self: self.wafer)
     @rule(
-        kind=st.sampled_from(["phase", "progress", "saved", "passed"] * 3 + ["finished", "failed"]), n=st.integers(1, 9)
+        kind=st.sampled_from(["phase", "progress", "saved", "passed", "observed"] * 3 + ["finished", "failed"]),
+        n=st.integers(1, 9),
     )
     def say(self, kind, n):
         words = {
@@ -203,6 +204,7 @@ class Play(RuleBasedStateMachine):
             "progress": run_pb2.RunEvent(progress=run_pb2.Progress(step=n)),
             "saved": run_pb2.RunEvent(saved=run_pb2.Saved(step=n, path=f"/checkpoint_{n}")),
             "passed": run_pb2.RunEvent(passed=run_pb2.Passed(step=n)),
+            "observed": run_pb2.RunEvent(observed=run_pb2.Observed(step=n)),
             "finished": run_pb2.RunEvent(finished=run_pb2.Finished()),
             "failed": run_pb2.RunEvent(failed=run_pb2.Problem(what="no")),
         }

@@ -1,9 +1,9 @@
 """A conv net of Keras layers; its train_op is put together by hand."""
 
 import tensorflow as tf
-from data import SHAPES
 
 from clients.tensorflow import CSEstimatorSpec, ModeKeys
+from data import SHAPES
 
 v1 = tf.compat.v1
 layers = tf.keras.layers
@@ -18,8 +18,8 @@ def model_fn(features, labels, mode, params):
     loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
     if mode == ModeKeys.EVAL:
         return CSEstimatorSpec(mode, loss=loss, host_call=(build_metrics, [labels, logits]))
-    train_op = build_train_op(loss, updates, params["optimizer"])
-    return CSEstimatorSpec(mode, loss=loss, train_op=train_op)
+    train_op, seen = build_train_op(loss, updates, params["optimizer"])
+    return CSEstimatorSpec(mode, loss=loss, train_op=train_op, host_call=(write_summaries, seen))
 
 
 def build_model(features, training, section):
@@ -39,16 +39,23 @@ def build_model(features, training, section):
 
 
 def build_train_op(loss, updates, section):
-    """Momentum with clipped gradients, whose rate goes down in a line."""
+    """Momentum with clipped gradients, whose rate goes down in a line; and what the summaries are made of."""
     step = v1.train.get_or_create_global_step()
     rate = v1.train.polynomial_decay(
         section["learning_rate"], step, section["decay_steps"], section["end_learning_rate"]
     )
     optimizer = v1.train.MomentumOptimizer(rate, section["momentum"])
     gradients, variables = zip(*optimizer.compute_gradients(loss), strict=True)
-    clipped, _ = tf.clip_by_global_norm(gradients, section["max_gradient_norm"])
+    clipped, norm = tf.clip_by_global_norm(gradients, section["max_gradient_norm"])
     applied = optimizer.apply_gradients(zip(clipped, variables, strict=True), global_step=step)
-    return tf.group(applied, *updates)
+    return tf.group(applied, *updates), [loss, rate, norm]
+
+
+def write_summaries(loss, rate, norm):
+    """What the host writes in training."""
+    v1.summary.scalar("train/loss", loss)
+    v1.summary.scalar("train/learning_rate", rate)
+    v1.summary.scalar("train/gradient_norm", norm)
 
 
 def build_metrics(labels, logits):
