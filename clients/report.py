@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,13 +189,23 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _event_writer(folder: Path) -> Any:
+    """A tensorboardX writer. It would load torch for a name of it, which a run in another framework does without."""
+    kept_out = {} if "torch" in sys.modules else {"torch": None}
+    sys.modules.update(kept_out)  # type: ignore[arg-type] # None is what makes an import fail
+    try:
+        from tensorboardX import SummaryWriter
+    finally:
+        for name in kept_out:
+            del sys.modules[name]
+    return SummaryWriter(str(folder))
+
+
 class Summaries:
     """TensorBoard events for loss, rate, stall and learning rate, under model_dir/<mode>."""
 
     def __init__(self, model_dir: Path, mode: str) -> None:
-        from tensorboardX import SummaryWriter
-
-        self._writer = SummaryWriter(str(model_dir / mode))
+        self._writer = _event_writer(model_dir / mode)
         self._step: int | None = None
 
     def __enter__(self) -> Summaries:

@@ -82,7 +82,7 @@ def test_killed_and_resumed_it_is_the_same_model(project: Project, whole: Path, 
     model_dir = tmp_path / "m"
     plan: list[tuple[int, str, int, Callable[[], None]]] = [
         (STEPS // 2, "2", EVERY, stage.kill_wafer),
-        (STEPS, "3", STEPS // 2 + EVERY, lambda: kill_worker(stage)),
+        (STEPS, "2", STEPS // 2 + EVERY, lambda: kill_worker(stage)),
     ]
     for last, workers, at, kill in plan:
         options = ("--multireplica", "--max_steps", str(last), "--num_workers", workers, *project.options)
