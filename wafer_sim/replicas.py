@@ -164,7 +164,8 @@ def _mean(parts: list[Sequence[Any]]) -> Sequence[Any]:
 
 
 def _mean_of(tensors: Sequence[Any]) -> Any:
-    total = tensors[0] + tensors[1]
-    for tensor in tensors[2:]:
-        total += tensor
-    return total / len(tensors)
+    with np.errstate(over="ignore", invalid="ignore"):  # loss scaling looks for what overflows, and expects it
+        total = tensors[0] + tensors[1]
+        for tensor in tensors[2:]:
+            total += tensor
+        return total / len(tensors)

@@ -171,6 +171,16 @@ def test_a_step_that_overflows_changes_nothing_but_the_scale() -> None:
     assert roles["current_loss_scale"] == roles["good_steps"] == OPTIMIZER
 
 
+def test_gradients_that_overflow_are_reduced_without_a_word() -> None:
+    """Infinite in one replica and negatively so in the other, the mean is no number, and the scale goes down."""
+    executor = opened(capture(loss_scaled, ELEMENT, ENTRIES))
+    features = np.full((4, 6), 1e18, np.float32)
+    up, down = (np.full(4, sign * 5e18, np.float32) for sign in (1, -1))
+    with Replicas(executor, 2) as replicas:
+        assert replicas.step([[features, up], [features, down]], 0).applied
+    assert weights(executor)["current_loss_scale"] == 2.0**9
+
+
 def late_read(features: Any, labels: Any, mode: str) -> Spec:
     seen = v1.get_variable("seen", (6,), trainable=False)
     with tf.control_dependencies([v1.assign(seen, tf.reduce_mean(features, 0))]):
