@@ -6,9 +6,14 @@ import math
 import threading
 import time
 
+import numpy as np
+import pytest
+
 from wafer_sim.ledger import Taken
-from wafer_sim.run.fabric import Drain
+from wafer_sim.replicas import Replicas
+from wafer_sim.run.fabric import Compute, Drain
 from wafer_sim.run.feed import StepInput
+from wafer_sim.runtime.protocol import Gradients
 from wire.cursor import Cursor
 
 
@@ -33,3 +38,29 @@ def test_a_slow_one_does_not_hold_up_who_leaves() -> None:
     told.set()
     step.join(10)
     assert not step.is_alive()
+
+
+class Counting:
+    """An executor whose only weight is the number of its updates."""
+
+    updates = 0
+
+    def gradients(self, batch, *, seed, step, replica):
+        return Gradients(1.0, [np.zeros(1)])
+
+    def observe(self, batch, reduced, *, seed, step, replica):
+        return {"updates": np.array(self.updates)}
+
+    def apply(self, reduced, step):
+        self.updates += 1
+
+
+@pytest.mark.parametrize(("every", "expected"), [(2, [(2, 1), (4, 3)]), (0, [])])
+def test_what_a_program_lets_be_seen_is_told_every_so_many_steps(every: int, expected: list[tuple[int, int]]) -> None:
+    """With the number of the step, and as it was just before its update."""
+    told: list[tuple[int, int]] = []
+    with Replicas(Counting(), 1) as replicas:
+        compute = Compute(replicas, check=True, every=every, tell=lambda s, v: told.append((s, int(v["updates"]))))
+        for step in range(5):
+            compute.step(batch(4), step)
+    assert told == expected
