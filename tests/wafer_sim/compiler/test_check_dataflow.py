@@ -102,3 +102,22 @@ def test_a_program_that_is_not_whole_is_refused(flows: Flows) -> None:
     """Each break of its structure is said."""
     for says, broken in breaks(flows).items():
         assert any(says in str(refusal) for refusal in check_program(broken)), says
+
+
+def test_what_is_looked_at_changes_nothing(flows: Flows) -> None:
+    """It may need the batch and the reduced gradients at once; an update before it is refused."""
+    norm = DataNode("norm", "L2Loss", ("dw/reduced", "^loss"), FLOAT)
+    assert check_program(flows.program(flows.graph(norm, **{"observed/0": "norm"}))) == []
+    after = DataNode("norm", "L2Loss", ("dw/reduced", "^down"), FLOAT)
+    refusals = check_program(flows.program(flows.graph(after, **{"observed/0": "norm"})))
+    assert ["changes a variable" in str(refusal) for refusal in refusals] == [True]
+
+
+def test_an_assertion_is_for_evaluation_only(flows: Flows) -> None:
+    """Training cannot be stopped by one; metrics, which a host counts, may be checked."""
+    check = DataNode("check", "Assert", ("loss", "loss"), {"T": (Dtype("float32"),), "summarize": 3}, "model.py:9")
+    assert any("cannot stop training" in str(refusal) for refusal in check_program(flows.program(flows.graph(check))))
+    whole = flows.program()
+    evaluation = whole.graphs[flows.EVAL]
+    checked = changed(evaluation, nodes=(*evaluation.nodes, check))
+    assert check_program(dataclasses.replace(whole, graphs={flows.EVAL: checked})) == []
