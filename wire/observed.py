@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wire.codec import CodecError, decode, encode, spec_from_bytes, spec_to_bytes
 from wire.elements import ElementSpec, Field
 from wire.errors import InvalidInput
+from wire.payload import decode, encode
+from wire.schema import CodecError, spec_from_bytes, spec_to_bytes
 from wire.v1 import run_pb2
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -23,7 +24,7 @@ def observed_message(step: int, values: Arrays) -> run_pb2.Observed:
     """The values of a step. step: weight updates made, this one among them."""
     spec = ElementSpec(tuple(Field(name, array.dtype.name, array.shape) for name, array in values.items()))
     payload = encode({name: array[np.newaxis] for name, array in values.items()}, spec)
-    return run_pb2.Observed(step=step, element_spec=spec_to_bytes(spec), values=payload.to_pybytes())
+    return run_pb2.Observed(step=step, element_spec=spec_to_bytes(spec), values=bytes(payload))
 
 
 def observed_from(message: run_pb2.Observed) -> dict[str, npt.NDArray[Any]]:
