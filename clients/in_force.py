@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from clients import params as params_files
 from clients.arguments import Arguments
+from clients.findings import Findings
 from clients.paths import resolve_data
 from clients.sources import model_errors
 
@@ -23,18 +24,21 @@ class _HasMode(Protocol):
 Config = TypeVar("Config", bound=_HasMode)
 
 
-def in_force(
+def in_force(  # noqa: PLR0913, PLR0917 - what is asked for, what a framework says of params, and where problems go
     arguments: Arguments,
     folder: Path,
     defaults: DefaultParams | None,
     check: Callable[[Mapping[str, Any], str, frozenset[str]], Config],
     read_in: Mapping[str, Collection[str]],
+    findings: Findings | None = None,
 ) -> tuple[dict[str, Any], Config]:
     """The params in force, and their runconfig as a typed section.
 
     folder: of run.py, where model_dir is unless something says otherwise. check: params, the file's name, own flags ->
-    the typed section. read_in: input section -> the modes that read it. Raises InvalidInput and NotFound.
+    the typed section. read_in: input section -> the modes that read it. findings: where data that is not there is
+    told, and the caller goes on; without it that is raised. Raises InvalidInput and NotFound.
     """
+    missing = Findings() if findings is None else findings
     params = params_files.override(params_files.load(arguments.params), arguments.overrides)
     where, own = str(arguments.params), frozenset(arguments.own)
     for section in ("model", "runconfig"):
@@ -50,7 +54,10 @@ def in_force(
     mode = check(params, where, own).mode
     for name, modes in read_in.items():
         if name in params and mode in modes:
-            params[name] = resolve_data(params[name], name, arguments.params)
+            with missing:
+                params[name] = resolve_data(params[name], name, arguments.params)
+    if findings is None:
+        missing.settle()
     config = check(params, where, own)
     runconfig["mode"] = config.mode
     return params, config

@@ -17,6 +17,7 @@ from clients import compiling
 from clients import params as params_files
 from clients.arguments import Arguments, ExtraParsers, parse
 from clients.ending import one_screen
+from clients.findings import Findings
 from clients.in_force import DefaultParams, in_force
 from clients.job import EVAL, TRAIN, DataFunction, Job
 from clients.progress import LogLines
@@ -65,7 +66,8 @@ class _Functions:
 
 def _run(words: list[str], folder: Path, functions: _Functions, extra: ExtraParsers | None) -> None:
     arguments = parse(words, PYTORCH, extra)
-    params, config = in_force(arguments, folder, functions.default_params, check, READ_IN)
+    findings, loaders = Findings(), []
+    params, config = in_force(arguments, folder, functions.default_params, check, READ_IN, findings)
     _set_up_logging(config)
     if config.mode == "train_and_eval" and config.cs_ip:
         what = "mode train_and_eval runs off the system only"
@@ -74,10 +76,17 @@ def _run(words: list[str], folder: Path, functions: _Functions, extra: ExtraPars
         params_files.dump(params, Path(config.model_dir), config.mode)
     modes = (TRAIN, EVAL) if config.mode == "train_and_eval" else (config.mode,)
     jobs = [_job(params, config, arguments, mode, functions) for mode in modes]
-    model, device = _model(functions.model, jobs[0])
-    for job in jobs:
-        with watching() as watched:
-            loader = _loader(job)
+    data_is_there = not findings
+    with findings:
+        if config.validate_only or config.compile_only or config.cs_ip:
+            compiling.refuse_missing_features(jobs[0])
+    with findings:
+        model, device = _model(functions.model, jobs[0])
+    for job in jobs if data_is_there else ():
+        with findings:
+            loaders.append(_loader(job))
+    findings.settle()
+    for job, (loader, watched) in zip(jobs, loaders, strict=True):
         _dispatch(model, loader, watched, job, device)
 
 
@@ -110,10 +119,10 @@ def _model(model_fn: ModelFunction, job: Job) -> tuple[PyTorchBaseModel, torch.d
     return model, device
 
 
-def _loader(job: Job) -> Iterable[Any]:
-    with model_errors("building the data loader"):
+def _loader(job: Job) -> tuple[Iterable[Any], Watched]:
+    with watching() as watched, model_errors("building the data loader"):
         loader: Iterable[Any] = job.data_fn(job.params)
-    return loader
+    return loader, watched
 
 
 def _dispatch(model: PyTorchBaseModel, loader: Iterable[Any], watched: Watched, job: Job, device: torch.device) -> None:

@@ -89,6 +89,17 @@ def test_an_error_is_one_screen_and_exit_code_1(tmp_path, words, messages):
 
 
 @pytest.mark.e2e
+def test_problems_that_do_not_need_each_other_are_told_at_once(tmp_path):
+    """The data that is not there, what this wafer has not, and the line of the model that is wrong."""
+    words = ["--validate_only", "train_input.data_dir", "nowhere", "csconfig.use_cbfloat16", "True"]
+    ended = start("-p", "configs/params.yaml", "-o", str(tmp_path), *words, "model.activation_fn", "rleu")
+    assert ended.returncode == 1
+    assert ended.stderr.count("error: ") == 3
+    for message in ("train_input.data_dir is 'nowhere'", "no cbfloat16", "did you mean 'relu'"):
+        assert message in ended.stderr
+
+
+@pytest.mark.e2e
 def test_a_traceback_is_shown_when_asked_for(tmp_path):
     """--traceback shows where an error was raised."""
     assert "Traceback" in start("--params", "missing.yaml", "--traceback", "-o", str(tmp_path)).stderr
