@@ -31,6 +31,7 @@ from wafer_sim.compiler.dataflow import (
 )
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Tensor
 from wafer_sim.runtime.protocol import Array, Gradients, State
+from wafer_sim.runtime.tensorflow_calls import prepared
 from wafer_sim.runtime.tensorflow_graph import graph_def
 from wafer_sim.runtime.tensorflow_variables import Variables, plain
 from wire.errors import InvalidInput
@@ -169,13 +170,14 @@ class _Part:
     def open(self, session: Any) -> None:
         fetches = [LOSS, *self._reduced, *(f"{name}/update" for name in self._metrics)]
         fed = [self._fed(INPUT + t.name) for _, t in self._inputs] + ([self._fed(KEY)] if self._draws else [])
-        self._compute = session.make_callable([self._end(name) for name in fetches], feed_list=fed)
+        self._compute = prepared(session, [self._end(name) for name in fetches], fed)
         if TRAIN in self._graph.fetches:
             reduced = [self._fed(name) for name in self._reduced]
-            self._update = session.make_callable(self._end(TRAIN), feed_list=reduced)
-            self._look = session.make_callable([self._end(n) for n in self._observed], feed_list=[*fed, *reduced])
+            self._update = prepared(session, [self._end(TRAIN)], reduced)
+            if self._observed:
+                self._look = prepared(session, [self._end(n) for n in self._observed], [*fed, *reduced])
         if self._metrics:
-            self._values = session.make_callable([self._end(f"{name}/value") for name in self._metrics])
+            self._values = prepared(session, [self._end(f"{name}/value") for name in self._metrics])
 
     def run(self, batch: Batch, key: tuple[int, int, int]) -> list[Any]:
         """Loss, then the gradients and what other updates take. Raises InvalidInput."""

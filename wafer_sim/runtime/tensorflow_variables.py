@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from wafer_sim.compiler.dataflow import LOCAL, OPTIMIZER, WEIGHT, Dataflow, Variable
 from wafer_sim.runtime.protocol import Array, State
+from wafer_sim.runtime.tensorflow_calls import prepared
 from wire.errors import InvalidInput
 
 _FIX = "load weights of the same model"
@@ -28,10 +29,8 @@ class Variables:
 
     def open(self, session: Any) -> None:
         slots = self._slots.values()
-        self._read = session.make_callable([slot.read for slot in slots])
-        self._assign = {
-            name: session.make_callable(slot.assign, feed_list=[slot.value]) for name, slot in self._slots.items()
-        }
+        self._read = prepared(session, [slot.read for slot in slots])
+        self._assign = {name: prepared(session, [slot.assign], [slot.value]) for name, slot in self._slots.items()}
 
     def state(self) -> State:
         """Copies of all but the local ones."""
