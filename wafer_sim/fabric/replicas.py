@@ -1,0 +1,94 @@
+"""How many copies of a model: as many as fit and help, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from wafer_sim.fabric.machine import Machine
+from wafer_sim.fabric.pipeline import estimated
+from wafer_sim.fabric.placement import place, quickest
+from wafer_sim.fabric.result import Estimate
+from wafer_sim.fabric.sizing import Sizing
+from wafer_sim.fabric.work import INFERENCE, Work
+
+_WORTH = 1.01
+"""A count with more replicas has to be faster by a hundredth."""
+_GROWTH = 1.2
+_ARRANGEMENTS = 3
+
+
+def with_replicas(work: Work, machine: Machine, count: int, shared: int | None = None) -> Estimate | None:
+    """The estimate with so many replicas, each with its share of `shared` samples a batch; None: they do not fit."""
+    sizing = Sizing(_share(work, count, shared), machine)
+    found: list[Estimate] = []
+    for across, down in _arrangements(machine, count):
+        width, height = machine.width // across, machine.height // down
+        if (placed := place(sizing, width, height)) is not None:
+            corners = [(i % across * width, i // across * height) for i in range(count)]
+            found.append(estimated(sizing, placed, corners))
+        if found and count == 1:
+            break
+    return max(found, key=lambda estimate: estimate.samples_per_second, default=None)
+
+
+def best(work: Work, machine: Machine, shared: int | None = None) -> Estimate | None:
+    """The estimate with as many replicas as fit and help; None where not even one fits."""
+    chosen = with_replicas(work, machine, 1, shared)
+    if chosen is None or (work.mode == INFERENCE and chosen.compute_samples_per_second >= _link(work, machine)):
+        return chosen
+    for count in sorted(_promising(work, machine, shared)):
+        another = with_replicas(work, machine, count, shared)
+        if another is not None and another.samples_per_second > chosen.samples_per_second * _WORTH:
+            chosen = another
+    return chosen
+
+
+def _promising(work: Work, machine: Machine, shared: int | None) -> list[int]:
+    """The counts that are fastest when shapes are left aside, the best few."""
+    rates: dict[int, float] = {}
+    for count in _counts(Sizing(work, machine).least(), machine.area, shared):
+        rate = _roughly(Sizing(_share(work, count, shared), machine), count)
+        if rate > 0:
+            rates[count] = min(rate, _link(work, machine))
+    top = max(rates.values(), default=0.0)
+    near = [count for count, rate in rates.items() if rate * _WORTH >= top]
+    quickest_counts = sorted(rates, key=lambda count: (-rates[count], count))[:2]
+    return sorted({*near[:2], *quickest_counts} - {1})
+
+
+def _counts(least: int, area: int, shared: int | None) -> Iterator[int]:
+    """Counts worth a look: all small ones, then ever larger steps; divisors only of a batch that is shared."""
+    count = 1
+    while count * least <= area:
+        if shared is None or shared % count == 0:
+            yield count
+        count = count + 1 if shared is not None or count < 1 / (_GROWTH - 1) else int(count * _GROWTH)
+        if shared is not None and count > shared:
+            return
+
+
+def _roughly(sizing: Sizing, count: int) -> float:
+    """Samples per second of so many replicas, shapes and the gradients' way left aside; 0: they do not fit."""
+    interval = quickest(sizing, sizing.machine.area // count)
+    return 0.0 if interval is None else count * sizing.machine.clock_hertz / interval
+
+
+def _arrangements(machine: Machine, count: int) -> list[tuple[int, int]]:
+    """Ways to lay so many boxes on the grid: (across, down), those with the largest, squarest boxes first."""
+    ways = {(across, -(-count // across)) for across in range(1, min(count, machine.width) + 1)}
+
+    def box(way: tuple[int, int]) -> tuple[int, int]:
+        width, height = machine.width // way[0], machine.height // way[1]
+        return min(width, height), width * height
+
+    fitting = [way for way in ways if way[1] <= machine.height]
+    return sorted(fitting, key=box, reverse=True)[:_ARRANGEMENTS]
+
+
+def _share(work: Work, count: int, shared: int | None) -> Work:
+    return work if shared is None else replace(work, batch_size=shared // count)
+
+
+def _link(work: Work, machine: Machine) -> float:
+    return machine.bytes_per_second / work.input_bytes if work.input_bytes else float("inf")
