@@ -117,6 +117,7 @@ def rows(load: Load, width: int, target: float, most: int) -> int | None:
     return low
 
 
+@lru_cache(maxsize=100_000)
 def least_cores(load: Load, target: float, area: int) -> int | None:
     """The least number of cores, in a square, that works at `target` cycles per sample; None: no number does."""
     low, high = 1, best_cores(load, area)

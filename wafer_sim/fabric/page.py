@@ -47,7 +47,7 @@ def _tiles(estimate: Estimate, rate: float | None) -> Iterator[str]:
         (f"{number(estimate.samples_per_second)}/s", "samples, estimated"),
         (number(estimate.delta_t), "cycles per sample (delta_t)"),
         (BINDS[estimate.bound], f"limits it: {limiter(estimate)}"),
-        (f"{estimate.replicas:,}", f"replica{'s' * (estimate.replicas != 1)} of {len(estimate.kernels):,} kernels"),
+        (f"{estimate.replicas:,}", _counted(estimate)),
         (f"{estimate.fabric_utilization:.2%}", f"of the cores are active: {estimate.active_cores:,}"),
         (f"{estimate.balance:.0%}", "of their time they are busy"),
         (size(estimate.held_bytes), f"of {size(estimate.room_bytes)} SRAM"),
@@ -57,6 +57,11 @@ def _tiles(estimate: Estimate, rate: float | None) -> Iterator[str]:
         shown.append((f"{estimate.workers(rate):,}", f"workers at {number(rate)} samples/s each"))
     for value, text in shown:
         yield f'<div class="tile"><b>{escape(value)}</b><span>{escape(text)}</span></div>'
+
+
+def _counted(estimate: Estimate) -> str:
+    kernels = len(estimate.kernels)
+    return f"replica{'s' * (estimate.replicas != 1)} of {kernels:,} kernel{'s' * (kernels != 1)}"
 
 
 def _map_text(estimate: Estimate) -> str:

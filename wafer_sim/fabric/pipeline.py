@@ -66,11 +66,14 @@ def _reduce(sizing: Sizing, placed: Placed, corners: Corners) -> float:
 
     A link between two replicas carries the gradients of the row, or column, of cores behind it.
     """
-    gradients = sum(kernel.weight_bytes for kernel in sizing.work.kernels)
     across, down = len({x for x, _ in corners}) > 1, len({y for _, y in corners}) > 1
-    carried = gradients / placed.height * across + gradients / placed.width * down
-    way = (sizing.machine.width * across + sizing.machine.height * down) * sizing.machine.hop_cycles
-    return 2 * (carried / sizing.machine.link_bytes + way)
+    return across * reduced(sizing, placed.height) + down * reduced(sizing, placed.width)
+
+
+def reduced(sizing: Sizing, side: float) -> float:
+    """Cycles of a reduction in one direction, between replicas whose facing sides are so many cores long."""
+    machine, gradients = sizing.machine, sum(kernel.weight_bytes for kernel in sizing.work.kernels)
+    return 2 * (gradients / side / machine.link_bytes + machine.hop_cycles * max(machine.width, machine.height))
 
 
 def _kernel(sizing: Sizing, placed: Placed, i: int, interval: float) -> KernelEstimate:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wafer_sim.fabric.cost import rows
 from wafer_sim.fabric.packing import Item, Rectangle, pack
-from wafer_sim.fabric.sizing import SLACK, Needs, Sizing
+from wafer_sim.fabric.sizing import ONE_CYCLE, SLACK, Needs, Sizing
 from wafer_sim.fabric.timing import holding, times
 from wafer_sim.fabric.work import TRAINING
 
@@ -97,7 +97,7 @@ def _timed(sizing: Sizing, rectangles: list[Rectangle], interval: float) -> Plac
     """The placement with its own cycles; None where a kernel would then hold more than its cores have room for."""
     phases = [load.phases(r.width, r.height) for load, r in zip(sizing.loads, rectangles, strict=True)]
     forward, backward = tuple(f for f, _ in phases), tuple(b for _, b in phases)
-    slowest = max(f + b for f, b in phases)
+    slowest = max(ONE_CYCLE, *(f + b for f, b in phases))
     for pace in (slowest, *(max(slowest, interval) * (1 + SLACK * n) for n in range(_LATER))):
         held = sizing.held(forward, backward, pace)
         if all(size <= r.cores * sizing.machine.room for size, r in zip(held, rectangles, strict=True)):

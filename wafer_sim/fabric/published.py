@@ -81,9 +81,8 @@ def _layer(shape: Transformer, name: str, before: str) -> Iterator[Kernel]:
 def _head(shape: Transformer, before: str) -> Iterator[Kernel]:
     yield pointwise(Node("head.norm", (before,), shape.masked), "layer_norm", shape.masked * shape.hidden, 8)
     yield dense(Node("head.vocabulary", ("head.norm",), shape.masked), shape.hidden, shape.vocabulary, ADAM)
-    yield pointwise(
-        Node("loss", ("head.vocabulary",), shape.masked), "cross_entropy", shape.masked * shape.vocabulary, 10
-    )
+    guesses = shape.masked * shape.vocabulary
+    yield pointwise(Node("loss", ("head.vocabulary",), shape.masked), "cross_entropy", guesses, 10)
 
 
 def unet(side: int, channels: int, filters: int, depth: int, batch_size: int) -> Work:
@@ -147,7 +146,7 @@ RUNS = (
     Published(_NEOCORTEX, FC_MNIST_TF, PIPELINE, "samples/s", 479_188, True, f"ALCF R1.5; {_INPUT_BOUND}"),
     Published("FC-MNIST PyTorch, 10 x 50", FC_MNIST_PYTORCH, PIPELINE, "samples/s", 149_740, True,
               f"R1.7.1, the highest Rate; {_INPUT_BOUND}"),
-    Published("BERT-Large MSL128", BERT_LARGE, PIPELINE, "samples/s", 4_048, True, "R2.0.3, 1 worker; strategy unknown"),
+    Published("BERT-Large MSL128", BERT_LARGE, PIPELINE, "samples/s", 4_048, True, "R2.0.3; strategy unknown"),
     Published("BERT-Large MSL128", BERT_LARGE, WEIGHT_STREAMING, "samples/s", 4_048, True, "the same run"),
     Published("GPT-J 6B", GPT_J, WEIGHT_STREAMING, "samples/s", 27.5, True, "R1.7.1, two systems", systems=2),
 )  # fmt: skip

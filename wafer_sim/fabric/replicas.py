@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+from wafer_sim.fabric.cost import INPUT
 from wafer_sim.fabric.machine import Machine
-from wafer_sim.fabric.pipeline import estimated
+from wafer_sim.fabric.pipeline import estimated, reduced
 from wafer_sim.fabric.placement import place, quickest
 from wafer_sim.fabric.result import Estimate
 from wafer_sim.fabric.sizing import Sizing
-from wafer_sim.fabric.work import INFERENCE, Work
+from wafer_sim.fabric.work import INFERENCE, TRAINING, Work
 
 _WORTH = 1.01
 """A count with more replicas has to be faster by a hundredth."""
@@ -37,24 +39,33 @@ def best(work: Work, machine: Machine, shared: int | None = None) -> Estimate | 
     chosen = with_replicas(work, machine, 1, shared)
     if chosen is None or (work.mode == INFERENCE and chosen.compute_samples_per_second >= _link(work, machine)):
         return chosen
-    for count in sorted(_promising(work, machine, shared)):
+    for count in _promising(work, machine, shared, chosen.samples_per_second * _WORTH):
         another = with_replicas(work, machine, count, shared)
         if another is not None and another.samples_per_second > chosen.samples_per_second * _WORTH:
             chosen = another
+    return chosen if shared else _fewest(work, machine, chosen)
+
+
+def _fewest(work: Work, machine: Machine, chosen: Estimate) -> Estimate:
+    """Where the link is the limit, as few replicas as still take all that it brings."""
+    while chosen.bound == INPUT and chosen.replicas > 1:
+        fewer = with_replicas(work, machine, chosen.replicas - 1)
+        if fewer is None or fewer.bound != INPUT:
+            break
+        chosen = fewer
     return chosen
 
 
-def _promising(work: Work, machine: Machine, shared: int | None) -> list[int]:
-    """The counts that are fastest when shapes are left aside, the best few."""
+def _promising(work: Work, machine: Machine, shared: int | None, beyond: float) -> list[int]:
+    """The counts that are quickest, and the least that is nearly as quick, when shapes are left aside; all above one
+    and quicker than `beyond`."""
     rates: dict[int, float] = {}
     for count in _counts(Sizing(work, machine).least(), machine.area, shared):
-        rate = _roughly(Sizing(_share(work, count, shared), machine), count)
-        if rate > 0:
-            rates[count] = min(rate, _link(work, machine))
+        rates[count] = min(_roughly(Sizing(_share(work, count, shared), machine), count), _link(work, machine))
     top = max(rates.values(), default=0.0)
-    near = [count for count, rate in rates.items() if rate * _WORTH >= top]
-    quickest_counts = sorted(rates, key=lambda count: (-rates[count], count))[:2]
-    return sorted({*near[:2], *quickest_counts} - {1})
+    near = next((count for count, rate in rates.items() if rate * _WORTH >= top), 1)
+    quickest_one = max(rates, key=lambda count: rates[count], default=1)
+    return sorted(count for count in {near, quickest_one} - {1} if rates[count] > beyond)
 
 
 def _counts(least: int, area: int, shared: int | None) -> Iterator[int]:
@@ -69,9 +80,15 @@ def _counts(least: int, area: int, shared: int | None) -> Iterator[int]:
 
 
 def _roughly(sizing: Sizing, count: int) -> float:
-    """Samples per second of so many replicas, shapes and the gradients' way left aside; 0: they do not fit."""
-    interval = quickest(sizing, sizing.machine.area // count)
-    return 0.0 if interval is None else count * sizing.machine.clock_hertz / interval
+    """Samples per second of so many replicas, shapes and update left aside; 0: they do not fit."""
+    area, size = sizing.machine.area // count, sizing.work.batch_size
+    interval = quickest(sizing, area)
+    needs = None if interval is None else sizing.needs(interval, area)
+    if interval is None or needs is None:
+        return 0.0
+    fill = sizing.latency(needs) - interval if sizing.work.mode == TRAINING else 0.0
+    both = 2 * reduced(sizing, math.sqrt(sum(needs.cores))) if sizing.work.mode == TRAINING and count > 1 else 0.0
+    return count * sizing.machine.clock_hertz * size / (size * interval + fill + both)
 
 
 def _arrangements(machine: Machine, count: int) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from wafer_sim.fabric.cost import Load, best_cores, least_cores, load_of
 from wafer_sim.fabric.machine import Machine
 from wafer_sim.fabric.memory import memory_of
-from wafer_sim.fabric.timing import holding
+from wafer_sim.fabric.timing import holding, times
 from wafer_sim.fabric.work import TRAINING, Work
 
 _AHEAD = (1.0, 0.7, 0.5, 0.35, 0.2)
@@ -19,6 +19,7 @@ _ROUNDS = 12
 _CLOSE = 0.98  # rectangles are no squares, and cycles on them a little different
 _SMALL = 100
 _SPARE = 0.9
+ONE_CYCLE = 1.0  # samples come no quicker, whatever little there is to do
 SLACK = 0.01
 """Of the speed: the last hundredth would cost a fifth of a kernel's cores, where it has as many as help."""
 
@@ -50,7 +51,7 @@ class Sizing:
         """Cycles per sample below which no number of cores helps, or of which so many cores give no less."""
         alone = max(load.service(best_cores(load, area) ** 0.5, best_cores(load, area) ** 0.5) for load in self.loads)
         together = sum(load.forward.compute + load.backward.compute for load in self.loads) / area
-        return max(alone * (1 + SLACK), together)
+        return max(alone * (1 + SLACK), together, ONE_CYCLE)
 
     def needs(self, interval: float, area: int) -> Needs | None:
         """Cores for a sample every `interval` cycles within so many cores; None where that is too few."""
@@ -73,6 +74,12 @@ class Sizing:
         flying = holding(self.work, forward, back).in_flight(interval, self.work)
         pairs = zip(self.work.kernels, flying, strict=True)
         return tuple(memory_of(kernel, self.work, count).total for kernel, count in pairs)
+
+    def latency(self, needs: Needs) -> float:
+        """Cycles of one sample alone through kernels of so many cores, were they squares."""
+        phases = [load.phases(c**0.5, c**0.5) for load, c in zip(self.loads, needs.cores, strict=True)]
+        back = [b for _, b in phases] if self.work.mode == TRAINING else []
+        return times(self.work, [f for f, _ in phases], back).latency
 
     def least(self) -> int:
         """Cores without which the work does not fit at any speed."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from wafer_sim.fabric.cost import INPUT, Load, arithmetic_cycles, load_of
 from wafer_sim.fabric.machine import Machine
 from wafer_sim.fabric.result import WEIGHT_STREAMING, Batch, Estimate, KernelEstimate
+from wafer_sim.fabric.sizing import ONE_CYCLE
 from wafer_sim.fabric.work import TRAINING, Kernel, Work
 from wire.errors import Exhausted
 
@@ -33,7 +34,7 @@ class Turn:
 def estimated(work: Work, machine: Machine) -> Estimate:
     """The estimate of a work in weight streaming. Raises Exhausted where not even one sample fits."""
     parts, samples = parts_of(work, machine)
-    cycles = _run(turns(work, machine, samples, parts))
+    cycles = max(batch_cycles(turns(work, machine, samples, parts)), ONE_CYCLE * work.batch_size)
     batch = Batch(work.batch_size, cycles / work.batch_size, 0.0, 0.0, 0.0, parts, cycles)
     kernels = tuple(_kernel(kernel, work, machine, samples) for kernel in work.kernels)
     bound = _bound(kernels)
@@ -109,7 +110,7 @@ def turns(work: Work, machine: Machine, samples: int, parts: int) -> Iterator[Tu
             yield Turn(weights, backward, weights)
 
 
-def _run(taken: Iterable[Turn]) -> float:
+def batch_cycles(taken: Iterable[Turn]) -> float:
     """Cycles of a batch. There are places for the weights of two layers: the next ones come when one is free again."""
     fetched = worked = sent = free = last = 0.0
     for turn in taken:
