@@ -11,9 +11,10 @@ from wafer_sim.fabric.timing import holding, times
 from wafer_sim.fabric.work import TRAINING
 
 _FINE = 0.003  # of the interval: how closely the least one is looked for
-_STEP = 1.005
+_STEP = 0.005  # of the interval, where no place was found; after more tries, longer steps
+_STRIDE = 8
 _DOUBLINGS = 24  # slower than this, what does not fit will not fit
-_TRIES = 120
+_TRIES = 60
 _LATER = 4
 
 
@@ -46,11 +47,11 @@ def place(sizing: Sizing, width: int, height: int) -> Placed | None:
     interval = quickest(sizing, width * height)
     if interval is None:
         return None
-    for _ in range(_TRIES):
+    for tried in range(_TRIES):
         needs = sizing.needs(interval, width * height)
         if needs is not None and (found := _packed(sizing, needs, width, height, interval)) is not None:
             return found
-        interval *= _STEP
+        interval *= 1 + _STEP * (1 + tried / _STRIDE)
     return None
 
 

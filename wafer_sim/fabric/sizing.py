@@ -99,6 +99,11 @@ class Sizing:
             room = [math.ceil(size / self.machine.room) for size in held]
             fresh = [max(w, r) for w, r in zip(wanted, room, strict=True)]
             if all(f <= c for f, c in zip(fresh, cores, strict=True)):
-                return Needs(target, tuple(cores), tuple(room), (1,) * len(cores))
+                return Needs(target, tuple(cores), _kept(cores, wanted, room), (1,) * len(cores))
             cores = fresh if turn < 3 else [max(f, c) for f, c in zip(fresh, cores, strict=True)]
         return None
+
+
+def _kept(cores: Sequence[int], wanted: Sequence[int], room: Sequence[int]) -> tuple[int, ...]:
+    """The least cores for memory: where it took more than speed did, all of them, since others count on that speed."""
+    return tuple(c if c > w else r for c, w, r in zip(cores, wanted, room, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -68,6 +69,15 @@ def test_a_large_model_fills_the_wafer() -> None:
     holds(found)
     assert found.placement_ratio > 0.9
     assert found.fabric_utilization * found.balance > 0.9
+
+
+def test_samples_that_come_whole_keep_more_in_flight_and_still_fit() -> None:
+    """Where no kernel can begin before all of a sample is there, many are under way; memory holds, it is slower."""
+    whole = replace(BERT_LARGE, kernels=tuple(replace(kernel, parts=1) for kernel in BERT_LARGE.kernels))
+    found, in_parts = estimate(whole, load()), estimate(BERT_LARGE, load())
+    holds(found)
+    assert max(each.in_flight for each in found.kernels) > 2 * max(each.in_flight for each in in_parts.kernels)
+    assert in_parts.samples_per_second / 2 < found.samples_per_second < in_parts.samples_per_second
 
 
 def test_the_slowest_kernel_is_as_fast_as_more_cores_would_make_it() -> None:
