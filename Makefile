@@ -28,6 +28,7 @@ check: setup ## Format, lint, types, layers, contracts, drift of generated code:
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/buf lint
 	@$(PYTHON) scripts/generate_proto.py --check
+	@$(PYTHON) scripts/generate_kernels.py --check
 
 bench: setup ## Measure; prints a table
 	@$(PYTHON) -m benchmarks

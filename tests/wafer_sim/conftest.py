@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from pathlib import Path
@@ -28,3 +29,20 @@ def tracing() -> ModuleType:
 def flows() -> ModuleType:
     """The module beside this file, with a small dataflow program."""
     return _beside("flows")
+
+
+@pytest.fixture(scope="session")
+def networks() -> ModuleType:
+    """The module beside this file with networks in plain torch; `program(name)` is captured once."""
+    return _captured_once(_beside("networks_torch"))
+
+
+@pytest.fixture(scope="session")
+def twins() -> ModuleType:
+    """The module beside this file with the same networks in TensorFlow; `program(name)` is captured once."""
+    return _captured_once(_beside("networks_tensorflow"))
+
+
+def _captured_once(module: ModuleType) -> ModuleType:
+    module.program = functools.cache(module.program)
+    return module

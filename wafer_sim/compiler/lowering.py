@@ -23,8 +23,18 @@ from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.fabric.work import Work
 from wafer_sim.graph.kernel_graph import KernelGraph
 from wafer_sim.graph.text import to_text
-from wafer_sim.graph.validity import BARE, CANONICALISED, CUT, FUSED, MATCHED, SHAPED, UPDATED, require_valid
-from wire.errors import NotFound
+from wafer_sim.graph.validity import (
+    BARE,
+    CANONICALISED,
+    CUT,
+    FUSED,
+    MATCHED,
+    SHAPED,
+    UPDATED,
+    InvalidGraphError,
+    require_valid,
+)
+from wire.errors import NotFound, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +61,27 @@ def passes(optimizer: OptimizerSpec | None) -> tuple[Pass, ...]:
 def stages(program: AnyProgram, entry: Entry, optimizer: OptimizerSpec | None = None) -> Iterator[KernelGraph]:
     """The kernel graph as it is read, and after each pass, checked every time.
 
-    Raises Refused for a program that has no whole set of kernels or whose shapes cannot be known, NotFound for an
-    entry that it has not, InvalidGraph for a fault of a pass.
+    Raises Refused for a program that is not whole, that lacks a kernel or whose shapes cannot be known, NotFound for
+    an entry that it has not, InvalidGraphError for a fault of a pass.
     """
     if entry not in program.graphs:
         known = ", ".join(str(known) for known in program.graphs) or "none"
         raise NotFound(f"the program has no graph {entry}", fix=f"its graphs: {known}")
     require_supported(program)
     graph = from_dataflow(program, entry) if isinstance(program, Dataflow) else from_program(program, entry)
-    require_valid(graph)
+    _require_whole(graph)
     yield graph
     for step in passes(optimizer):
         graph = step.run(graph)
         require_valid(graph)
         yield graph
+
+
+def _require_whole(graph: KernelGraph) -> None:
+    try:
+        require_valid(graph)
+    except InvalidGraphError as error:
+        raise Refused(f"this is no whole program: {error}", fix="capture the model again") from error
 
 
 def texts(program: AnyProgram, entry: Entry, optimizer: OptimizerSpec | None = None) -> dict[str, str]:

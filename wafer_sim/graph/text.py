@@ -30,7 +30,7 @@ def to_text(graph: KernelGraph) -> str:
 def _call(call: Call, values: Mapping[str, Spec]) -> str:
     made = ", ".join("_" if name is None else _made(name, values) for name in call.outputs)
     given = [*map(_argument, call.arguments), *(f"{key}={_argument(v)}" for key, v in call.options.items())]
-    line = f"{SIGNS[call.phase]} {made} <- {_name(call.kernel)}({', '.join(given)})"
+    line = f"{SIGNS[call.phase]} {made and made + ' '}<- {_name(call.kernel)}({', '.join(given)})"
     notes = [f"at {_quoted(call.source)}"] if call.source else []
     notes += [f"in {_quoted(call.layer)}"] if call.layer else []
     if call.cost is not None:
@@ -65,8 +65,4 @@ def _argument(argument: Argument) -> str:
             return f"[{', '.join(map(_argument, argument))}]"
         case None | bool():
             return {None: "none", True: "true", False: "false"}[argument]
-        case float():
-            return repr(argument)
-        case int():
-            return str(argument)
-    return json.dumps(argument)
+    return json.dumps(argument) if isinstance(argument, str) else repr(argument)

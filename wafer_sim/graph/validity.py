@@ -20,14 +20,14 @@ STAGES = (READ, CANONICALISED, SHAPED, MATCHED, UPDATED, BARE, FUSED, CUT)
 _AWAY = ("constant", "assertion", "state")
 
 
-class InvalidGraph(ValueError):
+class InvalidGraphError(ValueError):
     """A kernel graph that no pass may give: a fault of the compiler, not of the user's model."""
 
 
 def require_valid(graph: KernelGraph) -> None:
-    """Raise InvalidGraph, with the first reason, for a graph that is not what its stage says."""
+    """Raise InvalidGraphError, with the first reason, for a graph that is not what its stage says."""
     for reason in faults(graph):
-        raise InvalidGraph(f"after {graph.stage!r}: {reason}")
+        raise InvalidGraphError(f"after {graph.stage!r}: {reason}")
 
 
 def faults(graph: KernelGraph) -> Iterator[str]:

@@ -58,11 +58,11 @@ def argument(arguments: Arguments, options: Options, place: int, name: str, defa
     return arguments[place] if len(arguments) > place else options.get(name, default)
 
 
-def operands(arguments: Arguments) -> list[Operand]:
+def _operands(arguments: Arguments) -> list[Operand]:
     return [a for a in arguments if isinstance(a, Operand)]
 
 
-def one(shape: Sequence[int], dtype: str) -> Result:
+def _one(shape: Sequence[int], dtype: str) -> Result:
     return (Operand(tuple(shape), dtype),)
 
 
@@ -77,36 +77,36 @@ def _elementwise(op: str, arguments: Arguments, options: Options) -> Result:
     dtype = promoted(numbers)
     if not is_float(dtype) and BY_OPERATION[op].name not in _KEEP_INTEGERS:
         dtype = "float32"
-    return one(broadcast(o.shape for o in operands(arguments)), dtype)
+    return _one(broadcast(o.shape for o in _operands(arguments)), dtype)
 
 
 def _comparison(op: str, arguments: Arguments, _: Options) -> Result:
     kept = op.startswith("aten.bitwise")
-    return one(broadcast(o.shape for o in operands(arguments)), promoted(arguments) if kept else "bool")
+    return _one(broadcast(o.shape for o in _operands(arguments)), promoted(arguments) if kept else "bool")
 
 
 def _first(_: str, arguments: Arguments, __: Options) -> Result:
-    first = operands(arguments)[0]
-    return one(first.shape, first.dtype)
+    first = _operands(arguments)[0]
+    return _one(first.shape, first.dtype)
 
 
 def _second(_: str, arguments: Arguments, __: Options) -> Result:
-    return one(arguments[1].shape, arguments[1].dtype)
+    return _one(arguments[1].shape, arguments[1].dtype)
 
 
 def _log_sigmoid(_: str, arguments: Arguments, __: Options) -> Result:
-    return one(arguments[0].shape, arguments[0].dtype) * 2
+    return _one(arguments[0].shape, arguments[0].dtype) * 2
 
 
 def _matmul(op: str, arguments: Arguments, _: Options) -> Result:
     name = op.split(".")[1]
     if name == "linear":
-        return one((*arguments[0].shape[:-1], arguments[1].shape[0]), arguments[0].dtype)
+        return _one((*arguments[0].shape[:-1], arguments[1].shape[0]), arguments[0].dtype)
     left, right = arguments[1:3] if name in ("addmm", "baddbmm", "addmv") else arguments[:2]
     if left.shape[-1] != right.shape[-2 if right.rank > 1 else 0]:
         raise ValueError(f"{list(left.shape)} and {list(right.shape)} have no product")
     rows = left.shape[:-1]
-    return one((*rows, right.shape[-1]) if right.rank > 1 else rows, left.dtype)
+    return _one((*rows, right.shape[-1]) if right.rank > 1 else rows, left.dtype)
 
 
 def _axes(value: Any, rank: int) -> list[int]:
@@ -125,12 +125,12 @@ def _reduction(op: str, arguments: Arguments, options: Options) -> Result:
     shape = reduced(source.shape, _axes(axes, source.rank), bool(argument(arguments, options, keep, "keepdim", False)))
     dtype = _dtype(options, source.dtype)
     if name in ("argmax", "argmin"):
-        return one(shape, "int64")
+        return _one(shape, "int64")
     if name in ("any", "all"):
-        return one(shape, "bool")
+        return _one(shape, "bool")
     if name in _INTEGERS_SUM and not is_float(dtype) and "dtype" not in options:
         dtype = "int64"
-    made = one(shape, dtype)
+    made = _one(shape, dtype)
     if op in ("aten.max.dim", "aten.min.dim"):
         return (*made, Operand(shape, "int64"))
     return made * 2 if op == "aten.var_mean.correction" else made
@@ -138,41 +138,41 @@ def _reduction(op: str, arguments: Arguments, options: Options) -> Result:
 
 def _cumulative(_: str, arguments: Arguments, options: Options) -> Result:
     source = arguments[0]
-    return one(source.shape, _dtype(options, source.dtype if is_float(source.dtype) else "int64"))
+    return _one(source.shape, _dtype(options, source.dtype if is_float(source.dtype) else "int64"))
 
 
 def _layer_norm(_: str, arguments: Arguments, __: Options) -> Result:
     source, normal = arguments[:2]
     kept = (*source.shape[: source.rank - len(normal)], *(1 for _ in normal))
-    return (*one(source.shape, source.dtype), *one(kept, "float32") * 2)
+    return (*_one(source.shape, source.dtype), *_one(kept, "float32") * 2)
 
 
 def _group_norm(_: str, arguments: Arguments, __: Options) -> Result:
     source, samples, groups = arguments[0], arguments[3], arguments[6]
-    return (*one(source.shape, source.dtype), *one((samples, groups), source.dtype) * 2)
+    return (*_one(source.shape, source.dtype), *_one((samples, groups), source.dtype) * 2)
 
 
 def _batch_norm(op: str, arguments: Arguments, _: Options) -> Result:
     source = arguments[0]
     channels = () if source.rank < 2 else (source.shape[1],)
     kept = (0,) if op.endswith("no_training.default") else channels
-    return (*one(source.shape, source.dtype), *one(kept, "float32") * (4 if "functional" in op else 2))
+    return (*_one(source.shape, source.dtype), *_one(kept, "float32") * (4 if "functional" in op else 2))
 
 
 def _softmax(op: str, arguments: Arguments, _: Options) -> Result:
     last = arguments[-1]
     wide = op.count("_backward") == 0 and last is True
     dtype = last.name if isinstance(last, Dtype) else "float32" if wide else arguments[0].dtype
-    return one(arguments[0].shape, dtype)
+    return _one(arguments[0].shape, dtype)
 
 
 def _embedding(_: str, arguments: Arguments, __: Options) -> Result:
     table, numbers = arguments[:2]
-    return one((*numbers.shape, *table.shape[1:]), table.dtype)
+    return _one((*numbers.shape, *table.shape[1:]), table.dtype)
 
 
 def _embedding_backward(_: str, arguments: Arguments, __: Options) -> Result:
-    return one((arguments[2], arguments[0].shape[-1]), arguments[0].dtype)
+    return _one((arguments[2], arguments[0].shape[-1]), arguments[0].dtype)
 
 
 def _index(_: str, arguments: Arguments, __: Options) -> Result:
@@ -184,22 +184,22 @@ def _index(_: str, arguments: Arguments, __: Options) -> Result:
     chosen = broadcast(indices[i].shape for i in places)
     left = [n for i, n in enumerate(source.shape) if i not in places]
     front = places[0] if places == list(range(places[0], places[-1] + 1)) else 0
-    return one((*left[:front], *chosen, *left[front:]), source.dtype)
+    return _one((*left[:front], *chosen, *left[front:]), source.dtype)
 
 
 def _gather(_: str, arguments: Arguments, __: Options) -> Result:
-    return one(arguments[2].shape, arguments[0].dtype)
+    return _one(arguments[2].shape, arguments[0].dtype)
 
 
 def _index_select(_: str, arguments: Arguments, __: Options) -> Result:
     source, dim, numbers = arguments[:3]
     shape = list(source.shape)
     shape[axis(dim, source.rank)] = numbers.elements
-    return one(shape, source.dtype)
+    return _one(shape, source.dtype)
 
 
 def _sizes(_: str, arguments: Arguments, __: Options) -> Result:
-    return one(arguments[1], arguments[0].dtype)
+    return _one(arguments[1], arguments[0].dtype)
 
 
 def _top_k(op: str, arguments: Arguments, options: Options) -> Result:
@@ -207,29 +207,29 @@ def _top_k(op: str, arguments: Arguments, options: Options) -> Result:
     shape = list(source.shape)
     if op.startswith("aten.topk"):
         shape[axis(argument(arguments, options, 2, "dim", -1), source.rank)] = arguments[1]
-    return (*one(shape, source.dtype), *one(shape, "int64"))
+    return (*_one(shape, source.dtype), *_one(shape, "int64"))
 
 
 def _cast(_: str, arguments: Arguments, options: Options) -> Result:
-    return one(arguments[0].shape, _dtype(options, arguments[0].dtype))
+    return _one(arguments[0].shape, _dtype(options, arguments[0].dtype))
 
 
 def _constant(op: str, arguments: Arguments, options: Options) -> Result:
     name = op.split(".")[1]
     if name.endswith("_like") or name == "fill":
-        return one(arguments[0].shape, _dtype(options, arguments[0].dtype))
+        return _one(arguments[0].shape, _dtype(options, arguments[0].dtype))
     if name.startswith("new_"):
-        return one(arguments[1], _dtype(options, arguments[0].dtype))
+        return _one(arguments[1], _dtype(options, arguments[0].dtype))
     if name == "arange":
         start, end, step = {1: (0, *arguments, 1), 2: (*arguments, 1)}.get(len(arguments), arguments)
         whole = all(isinstance(n, int) for n in arguments)
-        return one((max(0, math.ceil((end - start) / step)),), _dtype(options, "int64" if whole else "float32"))
+        return _one((max(0, math.ceil((end - start) / step)),), _dtype(options, "int64" if whole else "float32"))
     if name == "scalar_tensor":
-        return one((), _dtype(options, "float32"))
+        return _one((), _dtype(options, "float32"))
     if name == "eye":
-        return one((arguments[0], arguments[-1]), _dtype(options, "float32"))
+        return _one((arguments[0], arguments[-1]), _dtype(options, "float32"))
     number = promoted(arguments[1:2]) if name == "full" else "float32"
-    return one(arguments[0], _dtype(options, number))
+    return _one(arguments[0], _dtype(options, number))
 
 
 def _loss(_: str, arguments: Arguments, options: Options) -> Result:
@@ -237,22 +237,22 @@ def _loss(_: str, arguments: Arguments, options: Options) -> Result:
     numbers = [a for a in (*arguments, options.get("reduction", 1)) if isinstance(a, int) and not isinstance(a, bool)]
     first = arguments[0]
     dtype = joined(first.dtype, arguments[1].dtype)
-    return one(broadcast((first.shape, arguments[1].shape)) if numbers[0] == 0 else (), dtype)
+    return _one(broadcast((first.shape, arguments[1].shape)) if numbers[0] == 0 else (), dtype)
 
 
 def _nll(_: str, arguments: Arguments, __: Options) -> Result:
     first, reduction = arguments[0], arguments[3]
     every = arguments[1].shape if reduction == 0 else ()
-    return (*one(every, first.dtype), *one((), first.dtype))
+    return (*_one(every, first.dtype), *_one((), first.dtype))
 
 
 def _dropout(_: str, arguments: Arguments, __: Options) -> Result:
-    return (*one(arguments[0].shape, arguments[0].dtype), *one(arguments[0].shape, "bool"))
+    return (*_one(arguments[0].shape, arguments[0].dtype), *_one(arguments[0].shape, "bool"))
 
 
 def _random(op: str, arguments: Arguments, options: Options) -> Result:
     if op.split(".")[1] in ("rand", "randn"):
-        return one(arguments[0], _dtype(options, "float32"))
+        return _one(arguments[0], _dtype(options, "float32"))
     return _cast(op, arguments, options)
 
 

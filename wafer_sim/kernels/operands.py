@@ -43,6 +43,7 @@ _SIGNED = ("int8", "int16", "int32", "int64")
 
 
 def is_float(dtype: str) -> bool:
+    """Whether it is a dtype of fractions, of any width."""
     return "float" in dtype
 
 

@@ -161,7 +161,8 @@ conv i | convolution | Conv2D[T data_format dilations explicit_paddings padding 
     Conv3D[T data_format dilations padding strides]
 conv_transpose i | |
 conv_backward i | convolution_backward |
-conv_input_backward i | | Conv2DBackpropInput[T data_format dilations explicit_paddings padding strides use_cudnn_on_gpu] \
+conv_input_backward i | | \
+    Conv2DBackpropInput[T data_format dilations explicit_paddings padding strides use_cudnn_on_gpu] \
     DepthwiseConv2dNativeBackpropInput[T data_format dilations explicit_paddings padding strides] \
     Conv3DBackpropInputV2[T Tshape data_format dilations padding strides]
 conv_weight_backward i | | Conv2DBackpropFilter[T data_format dilations explicit_paddings padding strides \
@@ -256,7 +257,8 @@ RANDOM = """
 dropout 4 o | native_dropout |
 dropout_backward 2 | native_dropout_backward |
 bernoulli 4 | bernoulli bernoulli.p |
-random 3 | rand randn rand_like randn_like | StatelessRandomUniform[T Tseed dtype] StatelessRandomNormal[T Tseed dtype] \
+random 3 | rand randn rand_like randn_like | \
+    StatelessRandomUniform[T Tseed dtype] StatelessRandomNormal[T Tseed dtype] \
     StatelessTruncatedNormal[T Tseed dtype] StatelessRandomUniformInt[T Tseed dtype] \
     StatelessMultinomial[T Tseed output_dtype] StatelessRandomUniformV2[Tshape dtype] \
     StatelessRandomNormalV2[Tshape dtype] StatelessTruncatedNormalV2[Tshape dtype] \
@@ -286,7 +288,8 @@ adafactor 16 | |
 adagrad 6 | | ResourceApplyAdagrad[T update_slots use_locking] ResourceApplyAdagradV2[T update_slots use_locking] \
     ResourceApplyAdagradDA[T use_locking] ResourceApplyProximalAdagrad[T use_locking]
 asgd 6 | |
-ftrl 14 | | ResourceApplyFtrl[T multiply_linear_by_lr use_locking] ResourceApplyFtrlV2[T multiply_linear_by_lr use_locking]
+ftrl 14 | | \
+    ResourceApplyFtrl[T multiply_linear_by_lr use_locking] ResourceApplyFtrlV2[T multiply_linear_by_lr use_locking]
 lamb 21 | |
 nadam 16 | |
 power_sign 12 | | ResourceApplyPowerSign[T use_locking] ResourceApplyAddSign[T use_locking]

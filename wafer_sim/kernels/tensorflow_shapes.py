@@ -40,7 +40,7 @@ def _dtype(options: Options, name: str, default: str) -> str:
     return given.name if isinstance(given, Dtype) else default
 
 
-def one(shape: Sequence[int], dtype: str) -> Result:
+def _one(shape: Sequence[int], dtype: str) -> Result:
     return (Operand(tuple(int(n) for n in shape), dtype),)
 
 
@@ -49,22 +49,22 @@ def _typed(operands: Operands, options: Options) -> str:
 
 
 def _broadcast(_: str, operands: Operands, options: Options) -> Result:
-    return one(broadcast(o.shape for o in operands), _typed(operands, options))
+    return _one(broadcast(o.shape for o in operands), _typed(operands, options))
 
 
 def _select(name: str, operands: Operands, options: Options) -> Result:
     chosen = operands[1:] if name == "Select" else operands
-    return one(broadcast(o.shape for o in chosen), _dtype(options, "T", operands[1].dtype))
+    return _one(broadcast(o.shape for o in chosen), _dtype(options, "T", operands[1].dtype))
 
 
 def _comparison(name: str, operands: Operands, options: Options) -> Result:
     shape = broadcast(o.shape for o in operands) if not name.startswith("InTopK") else operands[1].shape
     kept = name.startswith("Bitwise") or name == "Invert"
-    return one(shape, _typed(operands, options) if kept else "bool")
+    return _one(shape, _typed(operands, options) if kept else "bool")
 
 
 def _first(_: str, operands: Operands, options: Options) -> Result:
-    return one(operands[0].shape, _typed(operands, options))
+    return _one(operands[0].shape, _typed(operands, options))
 
 
 def _every(_: str, operands: Operands, __: Options) -> Result:
@@ -82,7 +82,7 @@ def _matmul(name: str, operands: Operands, options: Options) -> Result:
     if left[-1] != right[-2]:
         raise ValueError(f"{list(left)} and {list(right)} have no product")
     dtype = _dtype(options, "Tout", _typed(operands, options))
-    return one((*broadcast((left[:-2], right[:-2])), left[-2], right[-1]), dtype)
+    return _one((*broadcast((left[:-2], right[:-2])), left[-2], right[-1]), dtype)
 
 
 def einsum_lengths(equation: str, operands: Operands) -> tuple[dict[str, int], str]:
@@ -100,23 +100,23 @@ def einsum_lengths(equation: str, operands: Operands) -> tuple[dict[str, int], s
 
 def _einsum(_: str, operands: Operands, options: Options) -> Result:
     lengths, result = einsum_lengths(str(options["equation"]), operands)
-    return one([lengths[letter] for letter in result], _typed(operands, options))
+    return _one([lengths[letter] for letter in result], _typed(operands, options))
 
 
 def _reduction(name: str, operands: Operands, options: Options) -> Result:
     source = operands[0]
     axes = [int(a) for a in np.atleast_1d(known(operands[1]))]
     shape = reduced(source.shape, axes, bool(options.get("keep_dims", False)))
-    return one(shape, "bool" if name in ("Any", "All") else _typed(operands, options))
+    return _one(shape, "bool" if name in ("Any", "All") else _typed(operands, options))
 
 
 def _arg(_: str, operands: Operands, options: Options) -> Result:
     source = operands[0]
-    return one(reduced(source.shape, [int(known(operands[1]))], False), _dtype(options, "output_type", "int64"))
+    return _one(reduced(source.shape, [int(known(operands[1]))], False), _dtype(options, "output_type", "int64"))
 
 
 def _scalar(_: str, operands: Operands, options: Options) -> Result:
-    return one((), _typed(operands, options))
+    return _one((), _typed(operands, options))
 
 
 def channels(source: Operand, options: Options) -> int:
@@ -125,17 +125,17 @@ def channels(source: Operand, options: Options) -> int:
 
 
 def _bias_gradient(_: str, operands: Operands, options: Options) -> Result:
-    return one((channels(operands[0], options),), _typed(operands, options))
+    return _one((channels(operands[0], options),), _typed(operands, options))
 
 
 def _batch_norm(name: str, operands: Operands, options: Options) -> Result:
     source = operands[1 if "Grad" in name else 0]
     dtype = _dtype(options, "U", "float32")
-    each = one((channels(source, options),), dtype)
-    image = one(source.shape, _typed(operands, options))
+    each = _one((channels(source, options),), dtype)
+    image = _one(source.shape, _typed(operands, options))
     if "Grad" in name:
-        return (*image, *each * 2, *one((0,), dtype) * 2)
-    return (*image, *each * 4, *one((0,), dtype))
+        return (*image, *each * 2, *_one((0,), dtype) * 2)
+    return (*image, *each * 4, *_one((0,), dtype))
 
 
 def _gather(_: str, operands: Operands, options: Options) -> Result:
@@ -145,36 +145,36 @@ def _gather(_: str, operands: Operands, options: Options) -> Result:
     batch = int(options.get("batch_dims", 0))
     where = max(where, batch)
     shape = (*table.shape[:where], *numbers.shape[batch:], *table.shape[where + 1 :])
-    return one(shape, table.dtype)
+    return _one(shape, table.dtype)
 
 
 def _gather_nd(_: str, operands: Operands, __: Options) -> Result:
     table, numbers = operands
-    return one((*numbers.shape[:-1], *table.shape[numbers.shape[-1] :]), table.dtype)
+    return _one((*numbers.shape[:-1], *table.shape[numbers.shape[-1] :]), table.dtype)
 
 
 def _scatter_nd(_: str, operands: Operands, options: Options) -> Result:
-    return one(known(operands[2]).tolist(), _dtype(options, "T", operands[1].dtype))
+    return _one(known(operands[2]).tolist(), _dtype(options, "T", operands[1].dtype))
 
 
 def _stitch(_: str, operands: Operands, options: Options) -> Result:
     half = len(operands) // 2
     rows = 1 + max(int(np.max(known(o), initial=-1)) for o in operands[:half])
     rest = operands[half].shape[operands[0].rank :]
-    return one((rows, *rest), _dtype(options, "T", operands[half].dtype))
+    return _one((rows, *rest), _dtype(options, "T", operands[half].dtype))
 
 
 def _segment(name: str, operands: Operands, options: Options) -> Result:
     source, numbers = operands[:2]
     rows = int(known(operands[2])) if name.startswith("Unsorted") else int(np.max(known(numbers))) + 1
-    return one((rows, *source.shape[numbers.rank :]), _typed(operands, options))
+    return _one((rows, *source.shape[numbers.rank :]), _typed(operands, options))
 
 
 def _top_k(name: str, operands: Operands, options: Options) -> Result:
     source = operands[0]
     count = int(known(operands[1])) if name == "TopKV2" else int(options["k"])
     shape = (*source.shape[:-1], count)
-    return (*one(shape, source.dtype), *one(shape, _dtype(options, "index_type", "int32")))
+    return (*_one(shape, source.dtype), *_one(shape, _dtype(options, "index_type", "int32")))
 
 
 def _diagonal(name: str, operands: Operands, options: Options) -> Result:
@@ -183,47 +183,47 @@ def _diagonal(name: str, operands: Operands, options: Options) -> Result:
     if name.endswith("V3") and np.any(known(operands[2 if "Set" in name else 1])):
         raise ValueError("only the main diagonal has a kernel")
     if "Set" in name:
-        return one(source.shape, _typed(operands, options))
+        return _one(source.shape, _typed(operands, options))
     if name == "Diag":
-        return one(source.shape * 2, source.dtype)
+        return _one(source.shape * 2, source.dtype)
     if name == "DiagPart":
-        return one(source.shape[: source.rank // 2], source.dtype)
+        return _one(source.shape[: source.rank // 2], source.dtype)
     if "Part" in name:
-        return one((*source.shape[:-2], min(source.shape[-2:])), source.dtype)
-    return one((*source.shape, source.shape[-1]), source.dtype)
+        return _one((*source.shape[:-2], min(source.shape[-2:])), source.dtype)
+    return _one((*source.shape, source.shape[-1]), source.dtype)
 
 
 def _one_hot(_: str, operands: Operands, options: Options) -> Result:
     source, where = operands[0], int(options.get("axis", -1))
     shape = list(source.shape)
     shape.insert(source.rank if where == -1 else where, int(known(operands[1])))
-    return one(shape, _dtype(options, "T", operands[2].dtype))
+    return _one(shape, _dtype(options, "T", operands[2].dtype))
 
 
 def _cast(name: str, operands: Operands, options: Options) -> Result:
-    return one(operands[0].shape, _dtype(options, "type" if name == "Bitcast" else "DstT", operands[0].dtype))
+    return _one(operands[0].shape, _dtype(options, "type" if name == "Bitcast" else "DstT", operands[0].dtype))
 
 
 def _integers(_: str, operands: Operands, __: Options) -> Result:
-    return one(operands[0].shape, "int32")
+    return _one(operands[0].shape, "int32")
 
 
 def _cross_entropy(name: str, operands: Operands, options: Options) -> Result:
     logits, labels = operands
     shape = logits.shape if name.startswith("Sparse") else broadcast((logits.shape, labels.shape))
     dtype = _typed(operands, options)
-    return (*one(shape[:-1], dtype), *one(shape, dtype))
+    return (*_one(shape[:-1], dtype), *_one(shape, dtype))
 
 
 def _random(name: str, operands: Operands, options: Options) -> Result:
     if name == "StatelessMultinomial":
-        return one((operands[0].shape[0], int(known(operands[1]))), _dtype(options, "output_dtype", "int64"))
-    return one(known(operands[0]).tolist(), _dtype(options, "dtype", "float32"))
+        return _one((operands[0].shape[0], int(known(operands[1]))), _dtype(options, "output_dtype", "int64"))
+    return _one(known(operands[0]).tolist(), _dtype(options, "dtype", "float32"))
 
 
 def _random_key(name: str, _: Operands, __: Options) -> Result:
-    key = (*one((1,), "uint64"), *one((2,), "uint64"))
-    return one((), "int32") if name.endswith("GetAlg") else (*key, *one((), "int32")) if "Alg" in name else key
+    key = (*_one((1,), "uint64"), *_one((2,), "uint64"))
+    return _one((), "int32") if name.endswith("GetAlg") else (*key, *_one((), "int32")) if "Alg" in name else key
 
 
 def _constant(_: str, __: Operands, options: Options) -> Result:
@@ -234,11 +234,11 @@ def _constant(_: str, __: Operands, options: Options) -> Result:
 
 
 def _fill(_: str, operands: Operands, __: Options) -> Result:
-    return one(known(operands[0]).tolist(), operands[1].dtype)
+    return _one(known(operands[0]).tolist(), operands[1].dtype)
 
 
 def _line(_: str, operands: Operands, __: Options) -> Result:
-    return one((int(known(operands[2])),), operands[0].dtype)
+    return _one((int(known(operands[2])),), operands[0].dtype)
 
 
 def _range(_: str, operands: Operands, __: Options) -> Result:

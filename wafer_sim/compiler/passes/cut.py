@@ -33,7 +33,8 @@ def cut(graph: KernelGraph) -> KernelGraph:
 def _held(call: Call) -> tuple[str, ...]:
     """What the names of its weights have in common: their module."""
     weights = [tuple(n[1:].replace("/", ".").split(".")) for n in call.inputs if n.startswith(PARAMETER)]
-    return _common(parts[:-1] or parts for parts in weights) or (weights[0] if weights else ())
+    modules = [parts[:-1] or parts for parts in weights]
+    return _common(modules) or (modules[0] if modules else ())
 
 
 def _around(forward: Iterable[Call], held: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

@@ -59,7 +59,7 @@ class _Parts:
             bytes_in=self._each(self._bytes(taken)),
             bytes_out=self._each(self._bytes(given)),
             weight_bytes=self._weights(call),
-            optimizer_bytes=self._kept_for_update(call.layer),
+            optimizer_bytes=self._kept_for_update(call),
             update=self._update(call),
             kept_bytes=self._each(self._bytes(self._kept(call))),
             most_cores=self._most(call),
@@ -82,9 +82,10 @@ class _Parts:
         mine = [n for n in call.inputs if n.startswith(PARAMETER) and self._holder[n] == call.layer]
         return self._bytes(mine)
 
-    def _kept_for_update(self, layer: str) -> int:
+    def _kept_for_update(self, call: Call) -> int:
         """What an optimizer keeps: read by the update only, and counted where it is read first."""
-        states = [n for n, first in self._states.items() if first == layer and n.startswith(PARAMETER)]
+        layers = (call.layer, SHARED) if call is self._largest else (call.layer,)
+        states = [n for n, first in self._states.items() if first in layers and n.startswith(PARAMETER)]
         return self._bytes(name for name in states if name not in self._holder)
 
     def _update(self, call: Call) -> int:
