@@ -3,8 +3,8 @@
 It is the other side of the registry, and a list of what is allowed; whatever is not in it is refused by name. So it
 is the security boundary and the kernel match at once. Nothing in it reaches files, network or Python, prints, calls a
 function, waits in a queue, or gives a shape that depends on data. Random numbers are drawn from a fed key only: an
-operation that keeps a state of its own is replaced at capture. The only state is in variables of the program. Switch and Merge
-choose between branches; there is nothing to loop with.
+operation that keeps a state of its own is replaced at capture. The only state is in variables of the program. Switch
+and Merge choose between branches; there is nothing to loop with.
 """
 
 from __future__ import annotations

@@ -251,11 +251,11 @@ def _nothing(_: str, __: Operands, ___: Options) -> Result:
 
 def _switch(_: str, operands: Operands, __: Options) -> Result:
     """Both ways out: what is taken is known when it runs."""
-    return one(operands[0].shape, operands[0].dtype) * 2
+    return _one(operands[0].shape, operands[0].dtype) * 2
 
 
 def _merge(_: str, operands: Operands, __: Options) -> Result:
-    return (*one(operands[0].shape, operands[0].dtype), *one((), "int32"))
+    return (*_one(operands[0].shape, operands[0].dtype), *_one((), "int32"))
 
 
 _BY_NAME: dict[str, Rule] = {

@@ -11,8 +11,20 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from wafer_sim.compiler import dataflow as flows
-from wafer_sim.compiler.check_dataflow import HANDLE, PLACEHOLDER, gradient_of
-from wafer_sim.compiler.dataflow import BUFFER, GRAD, INPUT, OBSERVED, TRAIN, Attr, Dataflow, DataGraph, DataNode, Shape, Value
+from wafer_sim.compiler.check_dataflow import HANDLE, PLACEHOLDER
+from wafer_sim.compiler.dataflow import (
+    BUFFER,
+    GRAD,
+    INPUT,
+    OBSERVED,
+    TRAIN,
+    Attr,
+    Dataflow,
+    DataGraph,
+    DataNode,
+    Shape,
+    Value,
+)
 from wafer_sim.compiler.program import GRADIENTS, Entry
 from wafer_sim.graph import kernel_graph
 from wafer_sim.graph.kernel_graph import (
@@ -52,7 +64,7 @@ def from_dataflow(program: Dataflow, entry: Entry) -> KernelGraph:
     values = {PARAMETER + p.tensor.name: Spec(p.tensor.shape, p.tensor.dtype) for p in program.parameters} | inputs
     trained = {PARAMETER + p.tensor.name: p.trained for p in program.parameters}
     outputs = {n: value for n, reference in graph.fetches.items() if (value := _value(reference, names))}
-    outputs = {(GRAD + gradient_of(n) if n.startswith(GRAD) else n): v for n, v in outputs.items() if n != TRAIN}
+    outputs = {(n.partition("#")[0] if n.startswith(GRAD) else n): v for n, v in outputs.items() if n != TRAIN}
     outputs = {n: v for n, v in outputs.items() if not n.startswith((BUFFER, OBSERVED))}
     ordered = sorted(calls, key=lambda call: PHASES.index(call.phase))
     return KernelGraph(READ, entry.batch_size, trained, tuple(inputs), values, tuple(ordered), outputs)
