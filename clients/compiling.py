@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from clients import estimating
 from clients.input import LoaderInput
 from clients.job import TRAIN, Job
 from streamer.advice import Review
 from streamer.advice.wording import lines_of
 from wafer_sim.compiler.reading import AnyProgram
 from wafer_sim.executables import write_executable
+from wafer_sim.fabric.result import Estimate
 from wafer_sim.runtime.protocol import State
 from wire.errors import InvalidInput, Refused
 from wire.v1 import run_pb2
@@ -48,16 +50,23 @@ Capture = Callable[[], Captured]
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A captured job and its executable. cached: whether an equal one was there. seconds: what it took."""
+    """A captured job and its executable. cached: whether an equal one was there. seconds: what it took.
+
+    estimate: what the wafer would make of it; None where that cannot be known.
+    """
 
     captured: Captured
     path: Path
     cached: bool
     seconds: float
+    estimate: Estimate | None = None
 
 
 def validate(capture: Capture, job: Job) -> AnyProgram:
-    """Check data, model and kernels, and leave nothing. Raises InvalidInput, NotFound or Refused."""
+    """Check data, model and kernels, and leave nothing.
+
+    Raises InvalidInput, NotFound, Refused, and Exhausted for a model that does not fit on the wafer.
+    """
     begun = time.perf_counter()
     refuse_missing_features(job)
     captured = capture()
@@ -68,6 +77,7 @@ def validate(capture: Capture, job: Job) -> AnyProgram:
         families = Counter(node.op.removeprefix("aten.").partition(".")[0] for node in graph.nodes)
         most = ", ".join(f"{count} {op}" for op, count in families.most_common(4))
         log.info("Graph %s: %d operations, all with kernels (%s, ...)", entry, len(graph.nodes), most)
+    estimating.say(_estimated(captured, job))
     weights = sum(math.prod(p.tensor.shape) for p in program.parameters if p.trained)
     log.info(
         "Validated in %.1f s: %s trained weights. Nothing was written.", time.perf_counter() - begun, f"{weights:,}"
@@ -81,11 +91,19 @@ def compile_job(capture: Capture, job: Job) -> Compiled:
     begun = time.perf_counter()
     refuse_missing_features(job)
     captured = capture()
-    path, cached = write_executable(Path(job.config.compile_dir or job.model_dir), captured.program)
+    estimate = _estimated(captured, job)
+    folder = Path(job.config.compile_dir or job.model_dir)
+    path, cached = write_executable(folder, captured.program, estimating.reports(estimate))
     seconds = time.perf_counter() - begun
     log.info("%s in %.1f s: %s", "Compile was cached; found" if cached else "Compiled", seconds, path)
+    if estimate is not None:
+        log.info("Estimate: %s samples/s; `wafer_sim report %s` shows it", f"{estimate.samples_per_second:,.0f}", path)
     _advise(captured, job)
-    return Compiled(captured, path, cached, seconds)
+    return Compiled(captured, path, cached, seconds, estimate)
+
+
+def _estimated(captured: Captured, job: Job) -> Estimate | None:
+    return estimating.estimate_of(captured.program, captured.plan, captured.optimizer, job)
 
 
 def _advise(captured: Captured, job: Job) -> None:

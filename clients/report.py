@@ -18,6 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from clients.job import TRAIN, Job
+from wafer_sim.fabric import machine
+from wafer_sim.fabric.artefacts import performance
+from wafer_sim.fabric.result import Estimate
 from wafer_sim.meter import UNATTRIBUTED
 from wafer_sim.verdict import Verdict, judge
 from wire.errors import Exhausted
@@ -25,7 +28,6 @@ from wire.v1 import run_pb2
 
 log = logging.getLogger("clients")
 
-CLOCK_HERTZ = 850e6
 TELLING_SECONDS = 1.0
 """A shorter run says nothing about its input: prefetched batches and start-up are most of it."""
 
@@ -48,9 +50,12 @@ class Outcome:
     programming_seconds: float
     compile_seconds: float
     worker_rates: Mapping[str, float]
+    estimate: Estimate | None = None
 
     @classmethod
-    def of(cls, mode: str, finished: run_pb2.Finished, compile_seconds: float) -> Outcome:
+    def of(
+        cls, mode: str, finished: run_pb2.Finished, compile_seconds: float, estimate: Estimate | None = None
+    ) -> Outcome:
         progress = finished.progress
         stalls = {stall.seam: stall.seconds for stall in progress.stalls}
         to_blame = {seam: seconds for seam, seconds in stalls.items() if seam != UNATTRIBUTED}
@@ -70,6 +75,7 @@ class Outcome:
             finished.programming_seconds,
             compile_seconds,
             _worker_rates(finished, progress),
+            estimate,
         )
 
     @property
@@ -116,6 +122,7 @@ def _rows(outcome: Outcome) -> list[tuple[str, str, str]]:
         ("samples", f"{outcome.samples:,}", ""),
         ("time", f"{outcome.seconds:.2f}", "s, without warm-up"),
         ("rate", f"{outcome.rate:,.0f}", "samples/s"),
+        *_estimated(outcome),
         ("AU", f"{outcome.verdict.utilisation:.3f}", "busy time / time"),
         ("stall", f"{outcome.stall_seconds:.2f}", "s"),
     ]
@@ -124,6 +131,12 @@ def _rows(outcome: Outcome) -> list[tuple[str, str, str]]:
         rows.append(("loss", f"{outcome.loss:.5f}", "of the last step" if training else "average"))
     rows += [(name, f"{value:.5f}", "") for name, value in outcome.metrics.items()]
     return rows
+
+
+def _estimated(outcome: Outcome) -> list[tuple[str, str, str]]:
+    if outcome.estimate is None:
+        return []
+    return [("estimate", f"{outcome.estimate.samples_per_second:,.0f}", "samples/s on the real machine")]
 
 
 def _sentence(text: str) -> str:
@@ -148,19 +161,17 @@ def performance_path(model_dir: Path, mode: str) -> Path:
 
 
 def write_performance(outcome: Outcome, model_dir: Path) -> Path:
-    """performance.json as CSoft leaves it. What only a compiled fabric could know is null until there is one.
+    """performance.json as CSoft leaves it. What the estimate says is null where there is none.
 
     Raises Exhausted when the disk is full.
     """
     data: dict[str, Any] = {
         "total_time": outcome.seconds,
         "samples_per_sec": outcome.rate,
-        "est_samples_per_sec": None,
         "total_samples": outcome.samples,
-        "fabric_cores": None,
-        "fabric_utilization": None,
-        "delta_t": None,
-        "Frequency": CLOCK_HERTZ,
+        **dict.fromkeys(("est_samples_per_sec", "fabric_cores", "fabric_utilization", "delta_t")),
+        "Frequency": machine.load().clock_hertz,
+        **(performance(outcome.estimate) if outcome.estimate is not None else {}),
         "compile_time": outcome.compile_seconds,
         "programming_time": outcome.programming_seconds,
         "ordinals": dict(outcome.worker_rates),

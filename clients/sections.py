@@ -32,8 +32,10 @@ class SystemKeys(BaseModel):
     """What `runconfig` holds whatever the framework: where a job runs, from what it starts, and the system's keys.
 
     keep_checkpoint_max: 0 keeps all. drain_rate: samples per second that fabric_mode drain consumes, 0 for as fast
-    as they come. transport: auto shares memory with workers on the wafer's machine, tcp with none. input_timeout:
-    seconds that a step waits for its input. streamer_logging: from which level on log lines of local workers are shown.
+    as they come, "estimated" for what the real machine would take. transport: auto shares memory with workers on the
+    wafer's machine, tcp with none. machine: a name of wafer_sim/fabric/machines or a file like those, for estimates.
+    input_timeout: seconds that a step waits for its input. streamer_logging: from which level on log lines of local
+    workers are shown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -57,7 +59,8 @@ class SystemKeys(BaseModel):
     execution_strategy: Literal["pipeline", "weight_streaming"] = "pipeline"
     fabric_mode: Literal["compute", "drain", "synthetic"] = "compute"
     transport: Literal["auto", "tcp"] = "auto"
-    drain_rate: Annotated[float, Field(ge=0, strict=False)] = 0.0
+    machine: str = "cs2"
+    drain_rate: Annotated[float, Field(ge=0, strict=False)] | Literal["estimated"] = 0.0
     input_timeout: Annotated[float, Field(gt=0, strict=False)] = 300.0
     logging: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
     streamer_logging: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "ERROR"

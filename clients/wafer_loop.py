@@ -104,9 +104,18 @@ def _spec(job: Job, session: Session, compiled: Compiled) -> run_pb2.RunSpec:
         checkpoint=str(given_checkpoint(job) or ""),
         check_loss_values=job.config.check_loss_values,
         input_timeout=job.config.input_timeout,
-        drain_rate=job.config.drain_rate,
+        drain_rate=_drain_rate(job, compiled),
         tcp_only=job.config.transport == "tcp",
     )
+
+
+def _drain_rate(job: Job, compiled: Compiled) -> float:
+    if job.config.drain_rate != "estimated":
+        return job.config.drain_rate
+    if compiled.estimate is None:
+        what = "there is no estimate of this model at whose rate its input could be drained"
+        raise Refused(what, where="runconfig.drain_rate", fix="give a number of samples per second")
+    return compiled.estimate.samples_per_second
 
 
 def _start(job: Job) -> Checkpoint | None:
@@ -172,7 +181,7 @@ def _run(job: Job, session: Session, compiled: Compiled, spec: run_pb2.RunSpec, 
     submitted = session.submit(spec)
     at = _attached(session, submitted, spec.model_dir) if submitted.attached else 0
     finished = following.follow(job, session, submitted.run_id, workers, spec.data.batch_size, at)
-    outcome = report.Outcome.of(job.mode, finished, compiled.seconds)
+    outcome = report.Outcome.of(job.mode, finished, compiled.seconds, compiled.estimate)
     report.conclude(job, outcome, step)
     return outcome
 

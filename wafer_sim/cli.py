@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import cyclopts
 
@@ -124,6 +124,71 @@ def ledger(model_dir: Path, *, json: Annotated[bool, _FLAG] = False) -> int:
     from wafer_sim.ledger_screen import show as show_ledger
 
     return 0 if show_ledger(model_dir.expanduser(), as_json=json) else _FAILED
+
+
+@app.command
+def report(directory: Path, *, html: Path | None = None, rate: float | None = None) -> None:
+    """Show what a compile estimated: samples per second, what limits them, and a line for each kernel.
+
+    Parameters
+    ----------
+    directory
+        A cs_ directory, or a model_dir, of which the newest compile is taken.
+    html
+        Also write a page with a picture of the wafer to this file.
+    rate
+        Samples per second of one worker, for how many would be needed.
+    """
+    from wafer_sim.fabric.show import show as show_estimate
+
+    show_estimate(directory.expanduser(), html, rate)
+
+
+@app.command
+def estimate(  # noqa: PLR0913 - its options
+    *,
+    params: Path,
+    mode: Literal["pipeline", "weight_streaming"] = "pipeline",
+    batch_size: int | None = None,
+    machine: str | None = None,
+    rate: float | None = None,
+    html: Path | None = None,
+) -> None:
+    """Estimate a project on the wafer: compile it for a moment, and show the report.
+
+    Parameters
+    ----------
+    params
+        The project's params.yaml; its run.py is in that folder or one above it.
+    mode
+        The execution strategy.
+    batch_size
+        Instead of the one in train_input.
+    machine
+        Instead of the CS-2: a name, or a file with a machine's numbers.
+    rate
+        Samples per second of one worker, for how many would be needed.
+    html
+        Also write a page with a picture of the wafer to this file.
+    """
+    from wafer_sim.fabric.show import show as show_estimate
+    from wafer_sim.project import compiled
+
+    overrides = {
+        "train_input.batch_size": batch_size,
+        "runconfig.machine": machine,
+        "runconfig.execution_strategy": mode,
+    }
+    with compiled(params.expanduser(), overrides) as directory:
+        show_estimate(directory, html, rate)
+
+
+@app.command
+def kernels() -> None:
+    """List the kernels of the wafer, and which operations of PyTorch and TensorFlow each one serves."""
+    from wafer_sim.kernels.screen import show as show_kernels
+
+    show_kernels()
 
 
 @app.meta.default

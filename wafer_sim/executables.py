@@ -2,6 +2,7 @@
 
     model_dir/cs_<64 hex>/manifest.json  format, digest of the program, size and sha256 of the file
                           program.json   the program
+                          ...            what the compiler has to say of it (wafer_sim/fabric/artefacts.py)
 
 The name is the program's digest, which leaves out floating-point constants: a model that differs in its dropout rate
 only is the same executable, with the constants of the latest compile.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,12 @@ PROGRAM = "program.json"
 _COMPILE = "remove the directory and compile again"
 
 
-def write_executable(model_dir: Path, program: AnyProgram) -> tuple[Path, bool]:
+def write_executable(
+    model_dir: Path, program: AnyProgram, reports: Mapping[str, bytes] | None = None
+) -> tuple[Path, bool]:
     """Leave a program in a model_dir: its directory, and whether an equal compile was there already.
+
+    reports: file name -> content, what else is to be found there; that of an earlier compile goes.
 
     Raises Refused for a program that the wafer cannot run, Exhausted when the disk is full.
     """
@@ -36,8 +42,9 @@ def write_executable(model_dir: Path, program: AnyProgram) -> tuple[Path, bool]:
     target = directory(model_dir, program)
     text = program.to_json().encode()
     there = _read_if_whole(target)
-    if there is None or there.to_json().encode() != text:
-        write_directory(target, {PROGRAM: text, MANIFEST: _manifest(program, text)})
+    files = {PROGRAM: text, **(reports or {}), MANIFEST: _manifest(program, text)}
+    if there is None or any(_content(target / name) != content for name, content in files.items()):
+        write_directory(target, files)
     return target, there is not None
 
 
@@ -95,6 +102,10 @@ def _read_if_whole(path: Path) -> AnyProgram | None:
         return read_executable(path)
     except (NotFound, InvalidInput):
         return None
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def _manifest(program: AnyProgram, text: bytes) -> bytes:

@@ -83,7 +83,8 @@ def test_a_run_leaves_what_csoft_leaves(shared_service: Service, tmp_path: Path)
     assert done.code == 0, done.said
     figures = performance(tmp_path)
     assert figures["total_samples"] == 60 * 256
-    assert figures["est_samples_per_sec"] is None
+    assert 850e6 / 464 <= figures["est_samples_per_sec"] <= 850e6 / 169
+    assert figures["delta_t"] == pytest.approx(figures["Frequency"] / figures["est_samples_per_sec"])
     assert len(figures["ordinals"]) == 2
     assert (tmp_path / "train" / "params_train.yaml").is_file()
     assert list((tmp_path / "train").glob("events.out.tfevents.*"))

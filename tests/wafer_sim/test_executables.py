@@ -34,6 +34,15 @@ def test_another_constant_is_the_same_executable_with_the_new_constant(tmp_path:
     assert read_executable(path) == program(factor=0.25)
 
 
+def test_reports_are_those_of_the_latest_compile(tmp_path: Path) -> None:
+    """They lie beside the program, change with it or without it, and are no reason to compile again."""
+    path, _ = write_executable(tmp_path, program(), {"plan.json": b"1", "odd": b"x"})
+    assert write_executable(tmp_path, program(), {"plan.json": b"2"}) == (path, True)
+    assert {file.name for file in path.iterdir()} == {"manifest.json", "program.json", "plan.json"}
+    assert (path / "plan.json").read_bytes() == b"2"
+    assert read_executable(path) == program()
+
+
 def test_another_shape_is_another_executable(tmp_path: Path) -> None:
     """A program that differs in more than constants gets its own directory."""
     assert write_executable(tmp_path, program())[0] != write_executable(tmp_path, program(width=4))[0]

@@ -268,3 +268,12 @@ def test_a_program_that_is_not_whole_is_refused(networks):
     graph = replace(program.graphs[networks.EVAL], outputs={"loss": Ref(9999)})
     with pytest.raises(Refused, match=r"no whole program.*'loss' is '%9999'"):
         lower(Program(program.parameters, program.inputs, {networks.EVAL: graph}), networks.EVAL)
+
+
+def test_tokens_and_rows_are_the_parts_of_a_sample(networks):
+    """A feed-forward layer works token by token, an image row by row; attention and a loss wait for all of a sample."""
+    bert = {k.kind: k.parts for k in lower(networks.program("bert"), networks.TRAIN, ADAM).kernels}
+    assert (bert["layer_norm"], bert["attention"], bert["cross_entropy"]) == (networks.LENGTH, 1, 1)
+    unet = [k.parts for k in lower(networks.program("unet"), networks.TRAIN, ADAM).kernels if k.kind == "conv"]
+    assert max(unet) > 1
+    assert {k.parts for k in lower(networks.program("fc_mnist"), networks.TRAIN, ADAM).kernels} == {1}

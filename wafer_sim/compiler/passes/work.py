@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from wafer_sim.compiler.passes.fuse import SHARED
 from wafer_sim.fabric.work import INFERENCE, TRAINING, Kernel, Work
 from wafer_sim.graph.kernel_graph import BACKWARD, FORWARD, INPUT, PARAMETER, UPDATE, Call, Cost, KernelGraph
+from wafer_sim.kernels.registry import REGISTRY
 
 KEY = INPUT + "key"
 _HALVES = ("bfloat16", "float16")
+_WHOLE = ("softmax", "loss", "reduction", "attention", "group_norm")
+"""Families and kernels of which nothing leaves before all of a sample has come."""
+_IMAGES = 4
 
 
 def work_of(graph: KernelGraph, training: bool, precision: str) -> Work:
@@ -64,6 +69,7 @@ class _Parts:
             kept_bytes=self._each(self._bytes(self._kept(call))),
             most_cores=self._most(call),
             source=call.source,
+            parts=self._parts(call),
         )
 
     def _each(self, amount: int) -> int:
@@ -98,6 +104,19 @@ class _Parts:
         backward = {name for (_, phase), c in self._by.items() if phase == BACKWARD for name in c.inputs}
         taken = [name for name in call.inputs if name.startswith(INPUT) and self._holder[name] == call.layer]
         return [name for name in (*call.made, *taken) if name in backward and name != KEY]
+
+    def _parts(self, call: Call) -> int:
+        """Tokens of a sample, or rows of an image, of which each can be worked on when it is there."""
+        family = REGISTRY[call.kernel].family if call.kernel in REGISTRY else ""
+        if family in _WHOLE or call.kernel in _WHOLE:
+            return 1
+        values = [n for n in (*call.inputs, *call.made) if not n.startswith(PARAMETER) and n != KEY]
+        most = max((self._graph.values[name].elements for name in values), default=0)
+        large = [self._graph.values[name].shape for name in values if 4 * self._graph.values[name].elements >= most]
+        return max(1, math.gcd(*(self._pieces(shape) for shape in large)))
+
+    def _pieces(self, shape: tuple[int, ...]) -> int:
+        return shape[-2] if len(shape) == _IMAGES else math.prod(shape[:-1]) // self._graph.batch
 
     def _most(self, call: Call) -> int:
         """A core for each weight, or for each element of the largest value of a sample."""

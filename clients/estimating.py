@@ -1,0 +1,49 @@
+"""What the wafer would make of a job: its estimate."""
+
+from __future__ import annotations
+
+import logging
+
+from clients.job import Job
+from wafer_sim.compiler.lowering import lower
+from wafer_sim.compiler.reading import AnyProgram
+from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.fabric import artefacts, machine, screen
+from wafer_sim.fabric.estimate import estimate
+from wafer_sim.fabric.result import Estimate
+from wire.errors import Refused
+from wire.v1 import run_pb2
+
+log = logging.getLogger("clients")
+
+
+def estimate_of(program: AnyProgram, plan: run_pb2.DataPlan, optimizer: str, job: Job) -> Estimate | None:
+    """The estimate of a captured job; None, said in a line, where an operation's shape or cost is not known.
+
+    optimizer: JSON of its spec, "" where there is none. Raises Exhausted for a model that does not fit on the wafer.
+    """
+    spec = OptimizerSpec.model_validate_json(optimizer) if optimizer else None
+    entry = max(program.graphs, key=lambda each: each.batch_size)
+    try:
+        work = lower(program, entry, spec)
+    except Refused as reason:
+        log.warning("No estimate: %s", reason)
+        return None
+    return estimate(
+        work,
+        machine.load(job.config.machine),
+        strategy=job.config.execution_strategy,
+        replicas=plan.replicas,
+        global_batch=entry.batch_size * plan.replicas,
+    )
+
+
+def say(made: Estimate | None) -> None:
+    """The estimate as log lines."""
+    for name, value in screen.facts(made) if made is not None else ():
+        log.info("Estimate: %-12s %s", name, value)
+
+
+def reports(made: Estimate | None) -> dict[str, bytes]:
+    """File name -> content: what a compile leaves of it beside the program."""
+    return artefacts.files(made) if made is not None else {}
