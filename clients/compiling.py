@@ -15,6 +15,7 @@ from clients.input import LoaderInput
 from clients.job import TRAIN, Job
 from streamer.advice import Review
 from streamer.advice.wording import lines_of
+from wafer_sim.compiler.precision import describe
 from wafer_sim.compiler.reading import AnyProgram
 from wafer_sim.executables import write_executable
 from wafer_sim.fabric.result import Estimate
@@ -77,6 +78,7 @@ def validate(capture: Capture, job: Job) -> AnyProgram:
         families = Counter(node.op.removeprefix("aten.").partition(".")[0] for node in graph.nodes)
         most = ", ".join(f"{count} {op}" for op, count in families.most_common(4))
         log.info("Graph %s: %d operations, all with kernels (%s, ...)", entry, len(graph.nodes), most)
+    log.info("Precision: %s", describe(program))
     estimating.say(_estimated(captured, job))
     weights = sum(math.prod(p.tensor.shape) for p in program.parameters if p.trained)
     log.info(
@@ -96,6 +98,7 @@ def compile_job(capture: Capture, job: Job) -> Compiled:
     path, cached = write_executable(folder, captured.program, estimating.reports(estimate))
     seconds = time.perf_counter() - begun
     log.info("%s in %.1f s: %s", "Compile was cached; found" if cached else "Compiled", seconds, path)
+    log.info("Precision: %s", describe(captured.program))
     if estimate is not None:
         log.info("Estimate: %s samples/s; `wafer_sim report %s` shows it", f"{estimate.samples_per_second:,.0f}", path)
     _advise(captured, job)
@@ -119,8 +122,9 @@ def refuse_missing_features(job: Job) -> None:
         what = "this wafer runs layer-pipelined only; weight streaming is not there yet"
         raise Refused(what, where="runconfig.execution_strategy", fix="leave it out, or set it to pipeline")
     if (job.params.get("csconfig") or {}).get("use_cbfloat16"):
-        what = "this wafer has no cbfloat16; its mixed precision multiplies in bfloat16"
-        raise Refused(what, where="csconfig.use_cbfloat16", fix="set it to False")
+        what = "this wafer has no cbfloat16; it has float16 and bfloat16"
+        fix = "set it to False; model.use_bfloat16: True asks for bfloat16"
+        raise Refused(what, where="csconfig.use_cbfloat16", fix=fix)
     if job.mode != TRAIN and job.config.fabric_mode != "compute":
         what = f"fabric_mode {job.config.fabric_mode} measures the input of a training run; an evaluation computes"
         raise InvalidInput(what, where="runconfig.fabric_mode", fix="leave it out in mode eval")

@@ -54,6 +54,7 @@ class ProgressView:
         self._live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=shared)
         self._moving = console.is_terminal
         self._passed, self._told = 0, 0
+        self._skipped = 0
 
     def __enter__(self) -> ProgressView:
         if self._moving:
@@ -93,6 +94,10 @@ class ProgressView:
             log.warning("Step %s: %s bad samples were passed over so far", f"{passed.step:,}", f"{self._passed:,}")
 
     def progress(self, progress: run_pb2.Progress) -> None:
+        if progress.skipped_steps > self._skipped:
+            self._skipped = progress.skipped_steps
+            words = "Step %s: %s steps were skipped by loss scaling so far; the loss scale is %g"
+            log.info(words, f"{progress.step:,}", f"{self._skipped:,}", progress.loss_scale)
         if progress.step % self._log_steps == 0:
             self._words.info("%s", self._wording.progress(self._mode, progress, self._batch_size))
         if self._moving:

@@ -34,7 +34,10 @@ TELLING_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a finished run says of itself. Times in seconds, rates in samples per second."""
+    """What a finished run says of itself. Times in seconds, rates in samples per second.
+
+    skipped_steps: by loss scaling. loss_scale: of the next step; 0 where the loss is not scaled.
+    """
 
     mode: str
     step: int
@@ -50,6 +53,8 @@ class Outcome:
     programming_seconds: float
     compile_seconds: float
     worker_rates: Mapping[str, float]
+    skipped_steps: int = 0
+    loss_scale: float = 0.0
     estimate: Estimate | None = None
 
     @classmethod
@@ -75,6 +80,8 @@ class Outcome:
             finished.programming_seconds,
             compile_seconds,
             _worker_rates(finished, progress),
+            progress.skipped_steps,
+            progress.loss_scale,
             estimate,
         )
 
@@ -129,6 +136,8 @@ def _rows(outcome: Outcome) -> list[tuple[str, str, str]]:
     rows += [(f"  {seam}", f"{seconds:.2f}", "s") for seam, seconds in outcome.stalls.items()]
     if math.isfinite(outcome.loss):
         rows.append(("loss", f"{outcome.loss:.5f}", "of the last step" if training else "average"))
+    if outcome.loss_scale:
+        rows.append(("skipped steps", f"{outcome.skipped_steps:,}", f"loss scale {outcome.loss_scale:g}"))
     rows += [(name, f"{value:.5f}", "") for name, value in outcome.metrics.items()]
     return rows
 
@@ -182,6 +191,8 @@ def write_performance(outcome: Outcome, model_dir: Path) -> Path:
         "verdict": outcome.conclusion,
         "metrics": {name: _number(value) for name, value in outcome.metrics.items()},
         "loss": _number(outcome.loss),
+        "skipped_steps": outcome.skipped_steps,
+        "loss_scale": outcome.loss_scale or None,
     }
     path = performance_path(model_dir, outcome.mode)
     temporary = path.with_suffix(".json.new")
@@ -238,6 +249,7 @@ class Summaries:
             "stall_seconds": progress.stall_seconds,
             "utilisation": progress.utilisation,
             "learning_rate": progress.learning_rate,
+            **({"loss_scale": progress.loss_scale} if progress.loss_scale else {}),
         }
         self.add_values(values, progress.step)
 

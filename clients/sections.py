@@ -145,11 +145,17 @@ class InputSection(BaseModel):
 
 
 class ModelSection(BaseModel):
-    """Keys of `model` that the project reads; all others belong to the user's model."""
+    """Keys of `model` that the project reads; all others belong to the user's model.
+
+    mixed_precision: activations in float16, weights in float32. use_bfloat16: activations in bfloat16 instead.
+    emulate_float16: float16 with its rounding and its range; without it float16 is computed in float32.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     mixed_precision: bool = True
+    use_bfloat16: bool = False
+    emulate_float16: bool = False
     allow_multireplica: bool = True
 
 

@@ -57,7 +57,7 @@ def capture(
         with _mode(model, training=entry.kind == GRADIENTS):
             batch = [_sized(t, entry.batch_size) for t in inputs]
             graphs[entry] = _Capture(model, program, state).graph(entry, batch, structure)
-    return Program(program.parameters, program.inputs, graphs)
+    return Program(program.parameters, program.inputs, graphs, model.precision.emulate_float16)
 
 
 def initial_weights(model: PyTorchBaseModel) -> dict[str, npt.NDArray[Any]]:

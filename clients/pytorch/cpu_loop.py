@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -92,9 +92,10 @@ class _Training:
             raise InvalidInput("the model was built for evaluation and has no optimizer", fix="use --mode train")
         batch, rows = _arrived(batch, self._device)
         optimizer.zero_grad()
-        with model_errors("training"), mixed_precision(self._model.mixed_precision, self._device.type), recording():
+        with model_errors("training"), _precision(self._model, self._device), recording():
             loss = scalar_loss(self._model(batch))
-        loss.backward()  # type: ignore[no-untyped-call]
+        scale = optimizer.loss_scale
+        (loss if scale is None else loss * scale.scale).backward()  # type: ignore[no-untyped-call]
         self._loss = loss.detach()
         logged = (self._step + 1) % config.log_steps == 0
         if config.check_loss_values and (logged or self._device.type == "cpu" or self._saves_next()):
@@ -171,11 +172,15 @@ def evaluate_now(model: PyTorchBaseModel, loader: Iterable[Any], job: Job, devic
 
 def _evaluated(model: PyTorchBaseModel, batch: Any, device: torch.device) -> dict[str, float]:
     batch, rows = _arrived(batch, device)
-    with model_errors("evaluating"), mixed_precision(model.mixed_precision, device.type), recording() as recorded:
+    with model_errors("evaluating"), _precision(model, device), recording() as recorded:
         loss = scalar_loss(model(batch))
     metrics = {f"{name}/s": float(total) for name, (total, _) in recorded.values.items()}
     counts = {f"{name}/c": float(count) for name, (_, count) in recorded.values.items()}
     return {**metrics, **counts, "loss": float(loss) * rows, "rows": rows}
+
+
+def _precision(model: PyTorchBaseModel, device: torch.device) -> AbstractContextManager[None]:
+    return mixed_precision(model.precision.off_the_wafer(device.type), device.type)
 
 
 def _metrics(sums: Mapping[str, float]) -> dict[str, float]:

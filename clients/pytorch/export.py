@@ -56,7 +56,7 @@ class _Forward(torch.nn.Module):
     def forward(self, *tensors: torch.Tensor) -> Any:
         (model,) = self.call
         batch = _pytree.tree_unflatten(list(tensors), self.structure)
-        with mixed_precision(model.mixed_precision), recording() as recorded:
+        with mixed_precision(model.precision.narrow), recording() as recorded:
             loss = scalar_loss(model(batch))
         if self.metrics is None:
             return loss

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from clients.pytorch.precision import Precision
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.runtime.optimizers import Optimizer
 
@@ -18,16 +20,16 @@ EVAL = "eval"
 class PyTorchBaseModel(ABC):
     """A model, its loss and how it is trained: `__call__(data)` gives the mean loss of a batch.
 
-    model: the torch module. mode: "train" or "eval". mixed_precision: from params["model"]. optimizer, lr_scheduler:
-    for training outside the wafer, None in eval mode; the wafer computes both itself. allow_multireplica: whether
-    replicas may share a batch; never outside of training.
+    model: the torch module. mode: "train" or "eval". mixed_precision: from params["model"]. optimizer, lr_scheduler: for training outside the wafer, None in eval mode; the wafer computes
+    both itself. allow_multireplica: whether replicas may share a batch; never outside of training.
     """
 
     def __init__(self, params: dict[str, Any], model: torch.nn.Module, device: torch.device | None = None) -> None:
-        """Raises InvalidInput for an `optimizer` section that is wrong."""
+        """Raises InvalidInput for an `optimizer` section that is wrong, or a precision that cannot be."""
         self.model = model if device is None else model.to(device)
         self.mode: str = params["runconfig"].get("mode", TRAIN)
-        self.mixed_precision = bool(params["model"].get("mixed_precision", True))
+        self._precision = Precision.of(params["model"])
+        self.mixed_precision = self._precision.mixed
         self.allow_multireplica = bool(params["model"].get("allow_multireplica", True)) and self.mode == TRAIN
         self.optimizer: Optimizer | None = None
         self.lr_scheduler: Any = None
@@ -35,6 +37,11 @@ class PyTorchBaseModel(ABC):
             spec = OptimizerSpec.from_params(params["optimizer"])
             self.optimizer = Optimizer(spec, dict(self.trainable_named_parameters()))
             self.lr_scheduler = self.optimizer.learning_rate
+
+    @property
+    def precision(self) -> Precision:
+        """What its activations are computed in. Raises InvalidInput where it cannot be."""
+        return replace(self._precision, mixed=self.mixed_precision)
 
     @abstractmethod
     def __call__(self, data: Any) -> torch.Tensor:

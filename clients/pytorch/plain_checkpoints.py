@@ -24,8 +24,7 @@ def save(model: PyTorchBaseModel, job: Job, step: int, position: StreamPosition)
     """Write the state after `step` updates. position: of the only stream. Raises Exhausted when the disk is full."""
     optimizer = _require_optimizer(model)
     with _on_cpu(optimizer):
-        scalars = {"optimizer_type": optimizer.spec.optimizer_type}
-        state = State(initial_weights(model), optimizer.state(), scalars)
+        state = State(initial_weights(model), optimizer.state(), optimizer.scalars())
     checkpoint = Checkpoint(step=step, state=state, streams=[position], seed=job.config.seed)
     return checkpoints.write(job.model_dir, checkpoint, keep=job.config.keep_checkpoint_max)
 
@@ -45,7 +44,7 @@ def restore(model: PyTorchBaseModel, job: Job) -> Checkpoint | None:
     if job.config.is_pretrained_checkpoint:
         return None
     if model.optimizer is not None and checkpoint.state.scalars:
-        _load_optimizer(model.optimizer, checkpoint, str(path))
+        _load_optimizer(model.optimizer, checkpoint)
     return checkpoint
 
 
@@ -76,13 +75,9 @@ def _load_weights(model: PyTorchBaseModel, weights: Mapping[str, Any], where: st
             named[name].copy_(torch.from_numpy(array.copy()))
 
 
-def _load_optimizer(optimizer: Optimizer, checkpoint: Checkpoint, where: str) -> None:
-    mine, theirs = optimizer.spec.optimizer_type, checkpoint.state.scalars.get("optimizer_type")
-    if mine != theirs:
-        what = f"the checkpoint holds the state of {theirs}, the params ask for {mine}"
-        raise InvalidInput(what, where=where, fix="keep the optimizer, or start in a new model_dir")
+def _load_optimizer(optimizer: Optimizer, checkpoint: Checkpoint) -> None:
     with _on_cpu(optimizer):
-        optimizer.load(checkpoint.state.optimizer)
+        optimizer.load(checkpoint.state.optimizer, checkpoint.state.scalars)
 
 
 @contextmanager

@@ -105,11 +105,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Everything the wafer needs to run a model, but for the weights and the optimizer."""
+    """Everything the wafer needs to run a model, but for the weights and the optimizer.
+
+    emulate_float16: float16 values are rounded and overflow as on the wafer; without it they are computed in float32.
+    """
 
     parameters: tuple[Parameter, ...]
     inputs: tuple[Tensor, ...]
     graphs: Mapping[Entry, Graph] = field(default_factory=dict)
+    emulate_float16: bool = False
 
     def to_json(self) -> str:
         """Canonical JSON: the same program is always the same text."""
@@ -141,6 +145,7 @@ def _program_out(program: Program, constants: bool = True) -> dict[str, Any]:
         "parameters": [[*_tensor_out(p.tensor), p.trained] for p in program.parameters],
         "inputs": [_tensor_out(t) for t in program.inputs],
         "graphs": {str(entry): _graph_out(graph, constants) for entry, graph in program.graphs.items()},
+        **({"emulate_float16": True} if program.emulate_float16 else {}),
     }
 
 
@@ -150,7 +155,7 @@ def _program_in(data: dict[str, Any]) -> Program:
     parameters = tuple(Parameter(_tensor_in(p[:3]), bool(p[3])) for p in data["parameters"])
     inputs = tuple(_tensor_in(t) for t in data["inputs"])
     graphs = {Entry.parse(k): _graph_in(k, g, len(parameters) + len(inputs)) for k, g in data["graphs"].items()}
-    return Program(parameters, inputs, graphs)
+    return Program(parameters, inputs, graphs, bool(data.get("emulate_float16", False)))
 
 
 def _tensor_out(tensor: Tensor) -> list[Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from wafer_sim.compiler.schedule import Number, Schedule, normalise
+from wafer_sim.compiler.schedule import Number, Schedule, Steps, normalise
 from wire.errors import InvalidInput, nearest
 
 OptimizerType = Literal[
@@ -74,14 +74,21 @@ def _any_number(value: Any) -> Any:
     return value
 
 
+def _or(default: float) -> Callable[[Any], Any]:
+    """A key that is there without a value counts as left out."""
+    return lambda value: default if value is None else value
+
+
 class OptimizerSpec(BaseModel):
     """An optimizer, its hyper-parameters and its learning rate.
 
     hyper: the keys of HYPER_PARAMETERS for this type, all of them. exclude_from_weight_decay: a parameter whose name
     contains one of these is not decayed; neither is one of fewer than two dimensions (biases and the weights of norms).
-    loss_scaling_factor: accepted and without effect. It guards float16 gradients against underflow; here mixed
-    precision is bfloat16, which has float32's range, and gradients are float32, so a loss scaled and unscaled again is
-    the same loss. max_gradient_norm, max_gradient_value: at most one of them; 0 or None clips nothing.
+    loss_scaling_factor: 1.0 leaves the loss as it is; another number multiplies it before gradients are taken, which
+    are divided by it again; "dynamic" starts at initial_loss_scale, doubles after steps_per_increase good steps in a
+    row and halves at a bad one, between min_loss_scale and max_loss_scale. With either, a step with a gradient that is
+    infinite or no number is skipped and counted. The four bounds say nothing where the factor is a number.
+    max_gradient_norm, max_gradient_value: at most one of them; 0 or None clips nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,15 +102,17 @@ class OptimizerSpec(BaseModel):
     max_gradient_value: Annotated[Number, Field(ge=0)] | None = None
     disable_lr_steps_reset: bool = False
     loss_scaling_factor: Literal["dynamic"] | Annotated[Number, Field(gt=0)] = 1.0
-    initial_loss_scale: Annotated[Number, Field(gt=0)] | None = None
-    steps_per_increase: Annotated[Number, Field(gt=0)] | None = None
-    min_loss_scale: Annotated[Number, Field(gt=0)] | None = None
-    max_loss_scale: Annotated[Number, Field(gt=0)] | None = None
+    initial_loss_scale: Annotated[Number, BeforeValidator(_or(2.0**15)), Field(gt=0)] = 2.0**15
+    steps_per_increase: Annotated[Steps, BeforeValidator(_or(2000))] = 2000
+    min_loss_scale: Annotated[Number, BeforeValidator(_or(2.0**-14)), Field(gt=0)] = 2.0**-14
+    max_loss_scale: Annotated[Number, BeforeValidator(_or(2.0**15)), Field(gt=0)] = 2.0**15
 
     @model_validator(mode="after")
     def _consistent(self) -> OptimizerSpec:
         if self.max_gradient_norm and self.max_gradient_value:
             raise ValueError("gradients are clipped by max_gradient_norm or by max_gradient_value, not by both")
+        if self.min_loss_scale > self.max_loss_scale:
+            raise ValueError(f"min_loss_scale {self.min_loss_scale} is above max_loss_scale {self.max_loss_scale}")
         defaults = HYPER_PARAMETERS[self.optimizer_type]
         if unknown := sorted(self.hyper.keys() - defaults.keys()):
             raise ValueError(f"{self.optimizer_type} has no {unknown[0]!r}; {nearest(unknown[0], tuple(defaults))}")

@@ -141,6 +141,8 @@ class Training:
         progress.streams.extend(position_message(p) for p in self._feed.ledger.positions.values())
         if self._rate is not None:
             progress.learning_rate = self._rate(max(0, self.step - 1))
+        if (scaling := self._executor.loss_scale) is not None:
+            progress.loss_scale, progress.skipped_steps = scaling.scale, scaling.skipped
         return progress
 
     def _save(self) -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from wafer_sim.kernels.aten import KERNELS
-from wafer_sim.runtime.simplify import CONTIGUOUS, DROPOUT, RELU_BACKWARD
+from wafer_sim.runtime.fused_kernels import FUSED
+from wafer_sim.runtime.simplify import CONTIGUOUS, DROPOUT
 from wire.errors import Refused
 
 Key = tuple[int, int, int]
@@ -32,6 +33,15 @@ _DIRECT: Mapping[str, Callable[..., Any]] = {
     "aten.permute.default": torch.permute,
     "aten.unsqueeze.default": torch.unsqueeze,
     "aten.where.self": torch.where,
+    "aten.view.default": Tensor.view,
+    "aten.expand.default": Tensor.expand,
+    "aten.squeeze.dims": torch.squeeze,
+    "aten.sum.dim_IntList": torch.sum,
+    "aten.embedding.default": torch.embedding,
+    "aten.native_layer_norm.default": torch.native_layer_norm,
+    "aten._softmax.default": torch._softmax,
+    "aten._log_softmax.default": torch._log_softmax,
+    "aten.erf.default": torch.erf,
     "aten.gather.default": torch.gather,
 }
 """The same operations through their quicker binding; a call costs half as much."""
@@ -128,13 +138,6 @@ def _randn_like(gen: torch.Generator, x: Tensor, dtype: torch.dtype | None = Non
     return torch.randn(x.shape, generator=gen, dtype=dtype or x.dtype)
 
 
-def _relu_backward(grad: Tensor, result: Tensor) -> Tensor:
-    if grad.dtype == result.dtype and grad.shape == result.shape:
-        made: Tensor = torch.ops.aten.threshold_backward.default(grad, result, 0)
-        return made
-    return torch.where(result <= 0, torch.zeros((), dtype=grad.dtype), grad)
-
-
 def _contiguous(x: Tensor, memory_format: torch.memory_format = torch.preserve_format) -> Tensor:
     """A copy, where one is needed: nothing is written to, so only the layout of memory could tell them apart."""
     if memory_format is torch.preserve_format:
@@ -179,8 +182,8 @@ _DRAWING: Mapping[str, Callable[..., Any]] = {
 }
 
 _OURS: Mapping[str, Callable[..., Any]] = {
+    **FUSED,
     DROPOUT: _dropout,
-    RELU_BACKWARD: _relu_backward,
     CONTIGUOUS: _contiguous,
     "aten._to_copy.default": _cast,
     "aten.index.Tensor": _index,

@@ -11,7 +11,8 @@ from torch import Tensor, optim
 
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.runtime.lamb import Lamb
-from wafer_sim.runtime.protocol import Array
+from wafer_sim.runtime.loss_scaling import LossScale, LossScaling
+from wafer_sim.runtime.protocol import Array, Scalar
 from wafer_sim.runtime.schedules import learning_rate
 from wire.errors import InvalidInput
 
@@ -31,9 +32,10 @@ def build_optimizer(spec: OptimizerSpec, named_parameters: Mapping[str, Tensor])
 
 
 class Optimizer:
-    """An optimizer with its schedule and its clipping: gradients in, weights changed.
+    """An optimizer with its schedule, its clipping and its loss scaling: gradients in, weights changed.
 
-    learning_rate: step -> rate, where step counts the updates made before.
+    learning_rate: step -> rate, where step counts the steps made before. loss_scale: where loss scaling stands; None
+    where the spec asks for none. Gradients are those of the loss times loss_scale.scale.
     """
 
     def __init__(self, spec: OptimizerSpec, named_parameters: Mapping[str, Tensor]) -> None:
@@ -42,22 +44,31 @@ class Optimizer:
         self.inner = build_optimizer(spec, named_parameters)
         self._named = dict(named_parameters)
         self._parameters = list(self._named.values())
+        self._scaling = LossScaling.of(spec)
+        self.loss_scale: LossScale | None = self._scaling.begin() if self._scaling else None
 
-    def apply(self, gradients: Sequence[Tensor], step: int) -> None:
-        """Change the weights once. gradients: one per parameter, in their order; used up (clipped in place)."""
+    def apply(self, gradients: Sequence[Tensor], step: int) -> bool:
+        """Change the weights once. gradients: one per parameter, in their order; used up (scaled, clipped in place).
+
+        False: loss scaling skipped the step, and the weights are as before.
+        """
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = _like(parameter, gradient)
-        self.step(step)
+        applied = self.step(step)
         for parameter in self._parameters:
             parameter.grad = None
+        return applied
 
-    def step(self, step: int) -> None:
-        """Change the weights once by the gradients that the parameters hold. step: updates made before."""
+    def step(self, step: int) -> bool:
+        """Change the weights once by the gradients that the parameters hold. step: steps made before. As `apply`."""
+        if self._overflows():
+            return False
         self._clip()
         rate = self.learning_rate(step)
         for group in self.inner.param_groups:
             group["lr"] = rate
         self.inner.step()
+        return True
 
     def zero_grad(self) -> None:
         """Forget the gradients that the parameters hold."""
@@ -72,8 +83,19 @@ class Optimizer:
                     found[f"{name}/{what}"] = np.array(torch.as_tensor(value).float().numpy())
         return found
 
-    def load(self, state: Mapping[str, Array]) -> None:
-        """Continue from `state()` of an optimizer of the same type. Raises InvalidInput for a parameter not ours."""
+    def scalars(self) -> dict[str, Scalar]:
+        """What belongs to `state()` and is no tensor: the optimizer's type, and where loss scaling stands."""
+        scaling = self.loss_scale.scalars() if self.loss_scale is not None else {}
+        return {"optimizer_type": self.spec.optimizer_type, **scaling}
+
+    def load(self, state: Mapping[str, Array], scalars: Mapping[str, Scalar]) -> None:
+        """Continue from `state()` and `scalars()`. Raises InvalidInput for another type and a parameter not ours."""
+        mine, theirs = self.spec.optimizer_type, scalars.get("optimizer_type")
+        if mine != theirs:
+            what = f"the checkpoint holds the state of {theirs}, the params ask for {mine}"
+            fix = "keep the optimizer, or start in a new model_dir"
+            raise InvalidInput(what, where="optimizer.optimizer_type", fix=fix)
+        self.loss_scale = self._scaling.begin(scalars) if self._scaling else None
         self.inner.state.clear()
         for key, array in state.items():
             name, _, what = key.rpartition("/")
@@ -85,11 +107,28 @@ class Optimizer:
                 value = value.to(parameter.dtype)
             self.inner.state[parameter][what] = value
 
+    def _overflows(self) -> bool:
+        """Divide the gradients by the scale, and go on to the next one. True: the step is to be skipped."""
+        if self._scaling is None or self.loss_scale is None:
+            return False
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        overflow = bool(gradients) and unscale(gradients, self.loss_scale.scale)
+        self.loss_scale = self._scaling.after(self.loss_scale, overflow)
+        return overflow
+
     def _clip(self) -> None:
         if self.spec.max_gradient_norm:
             torch.nn.utils.clip_grad_norm_(self._parameters, self.spec.max_gradient_norm)
         elif self.spec.max_gradient_value:
             torch.nn.utils.clip_grad_value_(self._parameters, self.spec.max_gradient_value)
+
+
+def unscale(gradients: list[Tensor], scale: float) -> bool:
+    """Divide gradients of one device by a scale, in place; whether one of them is infinite or no number."""
+    overflow = torch.zeros(1, device=gradients[0].device)
+    inverse = torch.full((1,), 1 / scale, device=gradients[0].device)
+    torch._amp_foreach_non_finite_check_and_unscale_(gradients, overflow, inverse)
+    return bool(overflow)
 
 
 def _like(parameter: Tensor, gradient: Tensor) -> Tensor:

@@ -12,12 +12,15 @@ import torch
 from wafer_sim.compiler.program import Argument, Constant, Graph, Node, Ref, references
 from wafer_sim.kernels.aten import KERNELS
 from wafer_sim.runtime.kernels import Key, function, generator, overload
+from wafer_sim.runtime.precision import PRODUCTS, mentions_float16, widely
+from wafer_sim.runtime.seed import unseeded
 from wafer_sim.runtime.simplify import Call, simplify
 from wire.errors import InvalidInput
 
 _VIEWS = ("view", "cast")
 _FOLDED = ("aten.scalar_tensor.default", "aten.full.default", "aten.zeros.default", "aten.ones.default")
 _FOLD_LIMIT = 1 << 16
+_ONE = torch.ones(())
 _SHARE = {"wafer.contiguous", "aten._to_copy.default", "aten.native_dropout.default", "wafer.dropout"}
 
 
@@ -32,9 +35,15 @@ class Bound(NamedTuple):
 
 
 class Plan:
-    """A graph for one entry of a program. `run` may be called from several threads at once."""
+    """A graph for one entry of a program. `run` may be called from several threads at once.
+
+    seeds: the values that `run` fills with the loss's own gradient; empty where there is no backward pass. owned: for
+    each result whether its memory is its own.
+    """
 
     def __init__(self, graph: Graph, values: int, wanted: Sequence[str]) -> None:
+        graph, self.seeds = unseeded(graph)
+        self._wide = mentions_float16(graph)
         calls, outputs = simplify(graph)
         self._values = values
         self._slots: list[Any] = [None] * max(values, 1 + max(_numbers(graph), default=-1))
@@ -46,11 +55,16 @@ class Plan:
         self._steps = [self._bind(call, last.get(i, ())) for i, call in enumerate(calls)]
         self.owned = _owned(calls, self._results, values)
 
-    def run(self, values: Sequence[Any], key: Key) -> list[Any]:
-        """The wanted outputs. values: parameters, then inputs. Raises Failed, naming the node."""
+    def run(self, values: Sequence[Any], key: Key, seed: Any = _ONE) -> list[Any]:
+        """The wanted outputs. values: parameters, then inputs. seed: the loss's own gradient, a scalar tensor.
+
+        Raises Failed, naming the node.
+        """
         slots = self._slots.copy()
         slots[: len(values)] = values
         slots[self._key] = key
+        for index in self.seeds:
+            slots[index] = seed
         node = None
         try:
             for run, take, out, free, node in self._steps:  # noqa: B007 - the node is for the error below
@@ -81,6 +95,8 @@ class Plan:
     def _bind(self, call: Call, free: tuple[int, ...]) -> Bound:
         node = call.node
         run, draws = function(node.op)
+        if self._wide and node.op in PRODUCTS:
+            run = partial(widely, run)
         if draws:
             run = partial(_with_generator, run, call.number)
         leading = [Ref(self._key)] if draws else []

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from wafer_sim.compiler.reading import AnyProgram
+    from wafer_sim.runtime.loss_scaling import LossScale
 
 Array = npt.NDArray[Any]
 Scalar = bool | int | float | str
@@ -56,7 +57,15 @@ class Executor(Protocol):
         ...
 
     def apply(self, reduced: Sequence[Any], step: int) -> None:
-        """Change the weights once, by the mean of the replicas' tensors. `step` counts the updates made before."""
+        """Change the weights once, by the mean of the replicas' tensors. `step` counts the steps made before.
+
+        A step that loss scaling skips changes nothing but `loss_scale`.
+        """
+        ...
+
+    @property
+    def loss_scale(self) -> LossScale | None:
+        """Where loss scaling stands; None where there is none, and of a program that holds it itself."""
         ...
 
     def observe(

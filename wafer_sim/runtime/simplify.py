@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from wafer_sim.compiler.program import Argument, Graph, Node, Ref, references
 from wafer_sim.kernels.aten import KERNELS
+from wafer_sim.runtime.fusion import fused
+from wafer_sim.runtime.reuse import RELU_BACKWARD, reusing
 
 CONTIGUOUS = "wafer.contiguous"
-RELU_BACKWARD = "wafer.relu_backward"
 DROPOUT = "wafer.dropout"
 
 _SAME = {"aten.alias.default", "aten.detach.default"}
@@ -36,7 +37,15 @@ def simplify(graph: Graph) -> tuple[list[Call], dict[str, int]]:
         rewriter.add(number, node)
     outputs = {name: rewriter.same.get(ref.index, ref.index) for name, ref in graph.outputs.items()}
     calls = _needed(rewriter.calls, outputs.values())
-    return _needed(_fuse_dropout(calls, set(outputs.values())), outputs.values()), outputs
+    calls = _needed(_fuse_dropout(calls, set(outputs.values())), outputs.values())
+    return _fuse_kernels(calls, set(outputs.values())), outputs
+
+
+def _fuse_kernels(calls: list[Call], kept: set[int]) -> list[Call]:
+    together = zip(calls, fused([call.node for call in calls]), strict=True)
+    left = _needed([Call(call.number, node) for call, node in together if node is not None], kept)
+    nodes = reusing([call.node for call in left], kept)
+    return [Call(call.number, node) for call, node in zip(left, nodes, strict=True)]
 
 
 class _Rewriter:

@@ -91,6 +91,11 @@ class TensorflowExecutor:
             raise InvalidInput(what, where="the executable", fix="compile for training")
         part.train(reduced)
 
+    @property
+    def loss_scale(self) -> None:
+        """Nothing: a TensorFlow program scales its loss by operations and variables of its own."""
+        return
+
     def evaluate(self, batch: Batch) -> dict[str, float]:
         """Sums over one batch: "rows" and "loss" times rows. The model's own metrics count on: see `metrics`."""
         part = self._part(EVALUATE, batch)

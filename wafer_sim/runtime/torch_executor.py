@@ -14,10 +14,12 @@ from wafer_sim.compiler.check import BUFFER, GRAD, require_supported
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Graph, Program
 from wafer_sim.compiler.program import Tensor as Spec
 from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.runtime.loss_scaling import LossScale
 from wafer_sim.runtime.optimizers import Optimizer
 from wafer_sim.runtime.plan import Failed, Plan
-from wafer_sim.runtime.protocol import Array, Gradients, Scalar, State
-from wire.errors import InvalidInput
+from wafer_sim.runtime.precision import in_float32
+from wafer_sim.runtime.protocol import Array, Gradients, State
+from wire.errors import InvalidInput, Refused
 
 Batch = Sequence[npt.NDArray[np.generic]]
 
@@ -55,6 +57,7 @@ class TorchExecutor:
         self._optimizer = Optimizer(optimizer, self._trained) if optimizer is not None and self._trained else None
         self._wanted = {entry: self._outputs(entry, graph) for entry, graph in program.graphs.items()}
         self._plans = {entry: self._plan(entry, graph) for entry, graph in program.graphs.items()}
+        self._require_seeds()
 
     def gradients(self, batch: Batch, *, seed: int, step: int, replica: int) -> Gradients:
         """Loss and gradients of one batch: arrays (rows, *shape), cast to the inputs' dtypes on arrival.
@@ -71,14 +74,23 @@ class TorchExecutor:
         return {}
 
     def apply(self, reduced: Sequence[Any], step: int) -> None:
-        """Change weights and buffers once, by tensors in the order of `gradients`. Raises InvalidInput."""
+        """Change weights and buffers once, by tensors in the order of `gradients`. Raises InvalidInput.
+
+        A step with gradients that are not finite is skipped where the loss is scaled: only the scale changes.
+        """
         if self._optimizer is None:
             raise InvalidInput("this executor has no optimizer", where="optimizer", fix="load it with an OptimizerSpec")
         with torch.inference_mode():
             count = len(self._trained)
-            self._optimizer.apply(reduced[:count], step)
+            if not self._optimizer.apply(reduced[:count], step):
+                return
             for name, value in zip(self._updated(), reduced[count:], strict=True):
                 self._named[name].copy_(value)
+
+    @property
+    def loss_scale(self) -> LossScale | None:
+        """Where loss scaling stands; None where the optimizer asks for none."""
+        return self._optimizer.loss_scale if self._optimizer is not None else None
 
     def evaluate(self, batch: Batch) -> dict[str, float]:
         """Sums over one batch: "rows", "loss" times rows, and each metric's "sum" and "count"."""
@@ -96,21 +108,15 @@ class TorchExecutor:
         weights = {name: _array(value) for name, value in self._named.items()}
         if self._optimizer is None:
             return State(weights)
-        scalars: dict[str, Scalar] = {"optimizer_type": self._optimizer.spec.optimizer_type}
-        return State(weights, self._optimizer.state(), scalars)
+        return State(weights, self._optimizer.state(), self._optimizer.scalars())
 
     def load(self, state: State) -> None:
         """Continue from a state, whole or weights only. Raises InvalidInput, naming the tensor that does not fit."""
         self._load_weights(state.weights)
         if self._optimizer is None or not state.scalars:
             return
-        mine, theirs = self._optimizer.spec.optimizer_type, state.scalars.get("optimizer_type")
-        if mine != theirs:
-            what = f"the checkpoint holds the state of {theirs}, the params ask for {mine}"
-            fix = "keep the optimizer, or start in a new model_dir"
-            raise InvalidInput(what, where="optimizer.optimizer_type", fix=fix)
         with torch.inference_mode():
-            self._optimizer.load(state.optimizer)
+            self._optimizer.load(state.optimizer, state.scalars)
 
     def _run(self, kind: str, batch: Batch, key: tuple[int, int, int]) -> list[Any]:
         entry = Entry(kind, len(batch[0]) if len(batch) else 0)
@@ -122,13 +128,26 @@ class TorchExecutor:
         with torch.inference_mode():
             inputs = [_arrive(array, spec) for array, spec in zip(batch, self.program.inputs, strict=True)]
             try:
-                results = plan.run([*self._values, *inputs], key)
+                results = plan.run([*self._values, *inputs], key, self._seed)
             except Failed as failure:
                 raise self._explained(failure, batch) from failure.error
             return [r if mine else r.clone() for r, mine in zip(results, plan.owned, strict=True)]
 
+    @property
+    def _seed(self) -> torch.Tensor:
+        """What the backward pass begins with: the loss's own gradient, which is the scale of the loss."""
+        scale = self.loss_scale
+        return torch.ones(()) if scale is None else torch.tensor(scale.scale)
+
     def _plan(self, entry: Entry, graph: Graph) -> Plan:
-        return Plan(graph, len(self._values) + len(self.program.inputs), self._wanted[entry])
+        computed = graph if self.program.emulate_float16 else in_float32(graph)
+        return Plan(computed, len(self._values) + len(self.program.inputs), self._wanted[entry])
+
+    def _require_seeds(self) -> None:
+        for entry, plan in self._plans.items():
+            if entry.kind == GRADIENTS and self.loss_scale is not None and not plan.seeds:
+                what = f"the loss cannot be scaled: graph {entry} does not say where its backward pass begins"
+                raise Refused(what, where="optimizer.loss_scaling_factor", fix="set it to 1.0")
 
     def _outputs(self, entry: Entry, graph: Graph) -> list[str]:
         if entry.kind == EVALUATE:

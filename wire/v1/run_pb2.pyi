@@ -179,7 +179,7 @@ class FollowRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., after: _Optional[int] = ..., session: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
-    __slots__ = ("step", "max_steps", "loss", "samples", "seconds", "samples_per_second", "recent_samples_per_second", "utilisation", "stall_seconds", "stalls", "streams", "learning_rate")
+    __slots__ = ("step", "max_steps", "loss", "samples", "seconds", "samples_per_second", "recent_samples_per_second", "utilisation", "stall_seconds", "stalls", "streams", "learning_rate", "skipped_steps", "loss_scale")
     STEP_FIELD_NUMBER: _ClassVar[int]
     MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
     LOSS_FIELD_NUMBER: _ClassVar[int]
@@ -192,6 +192,8 @@ class Progress(_message.Message):
     STALLS_FIELD_NUMBER: _ClassVar[int]
     STREAMS_FIELD_NUMBER: _ClassVar[int]
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_STEPS_FIELD_NUMBER: _ClassVar[int]
+    LOSS_SCALE_FIELD_NUMBER: _ClassVar[int]
     step: int
     max_steps: int
     loss: float
@@ -204,7 +206,9 @@ class Progress(_message.Message):
     stalls: _containers.RepeatedCompositeFieldContainer[SeamStall]
     streams: _containers.RepeatedCompositeFieldContainer[StreamPosition]
     learning_rate: float
-    def __init__(self, step: _Optional[int] = ..., max_steps: _Optional[int] = ..., loss: _Optional[float] = ..., samples: _Optional[int] = ..., seconds: _Optional[float] = ..., samples_per_second: _Optional[float] = ..., recent_samples_per_second: _Optional[float] = ..., utilisation: _Optional[float] = ..., stall_seconds: _Optional[float] = ..., stalls: _Optional[_Iterable[_Union[SeamStall, _Mapping]]] = ..., streams: _Optional[_Iterable[_Union[StreamPosition, _Mapping]]] = ..., learning_rate: _Optional[float] = ...) -> None: ...
+    skipped_steps: int
+    loss_scale: float
+    def __init__(self, step: _Optional[int] = ..., max_steps: _Optional[int] = ..., loss: _Optional[float] = ..., samples: _Optional[int] = ..., seconds: _Optional[float] = ..., samples_per_second: _Optional[float] = ..., recent_samples_per_second: _Optional[float] = ..., utilisation: _Optional[float] = ..., stall_seconds: _Optional[float] = ..., stalls: _Optional[_Iterable[_Union[SeamStall, _Mapping]]] = ..., streams: _Optional[_Iterable[_Union[StreamPosition, _Mapping]]] = ..., learning_rate: _Optional[float] = ..., skipped_steps: _Optional[int] = ..., loss_scale: _Optional[float] = ...) -> None: ...
 
 class SeamStall(_message.Message):
     __slots__ = ("seam", "seconds")

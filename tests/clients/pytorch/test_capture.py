@@ -28,7 +28,7 @@ def line_of(text: str, file: str = __file__) -> str:
 
 def eager(model: Model, batch: tuple[torch.Tensor, ...]) -> tuple[float, list[np.ndarray]]:
     """Loss and gradients as PyTorch itself computes them."""
-    with mixed_precision(model.mixed_precision):
+    with mixed_precision(model.precision.narrow):
         loss = model(tuple(map(arrived, batch)))
     return loss.item(), [g.numpy() for g in torch.autograd.grad(loss, list(model.model.parameters()))]
 

@@ -80,7 +80,7 @@ def test_state_continues_bit_for_bit(kind: str) -> None:
     for name, value in first.items():
         then[name].copy_(value)
     loader = Optimizer(spec(kind), then)
-    loader.load(saver.state())
+    loader.load(saver.state(), saver.scalars())
     for step in range(2, 4):
         saver.apply(gradients(step), step)
         loader.apply(gradients(step), step)
