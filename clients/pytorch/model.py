@@ -20,8 +20,9 @@ EVAL = "eval"
 class PyTorchBaseModel(ABC):
     """A model, its loss and how it is trained: `__call__(data)` gives the mean loss of a batch.
 
-    model: the torch module. mode: "train" or "eval". mixed_precision: from params["model"]. optimizer, lr_scheduler: for training outside the wafer, None in eval mode; the wafer computes
-    both itself. allow_multireplica: whether replicas may share a batch; never outside of training.
+    model: the torch module. mode: "train" or "eval". mixed_precision: from params["model"]. optimizer, lr_scheduler:
+    for training outside the wafer, None in eval mode; the wafer computes both itself. allow_multireplica: whether
+    replicas may share a batch; never outside of training.
     """
 
     def __init__(self, params: dict[str, Any], model: torch.nn.Module, device: torch.device | None = None) -> None:

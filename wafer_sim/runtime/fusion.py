@@ -7,9 +7,10 @@ that is written otherwise runs as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from wafer_sim.compiler.program import Argument, Node, Ref
-from wafer_sim.runtime.pattern import Any_, Found, Made, match
+from wafer_sim.runtime.pattern import Found, Hole, Made, match
 
 GELU_BACKWARD = "wafer.gelu_backward"
 SOFTMAX_BACKWARD = "wafer.softmax_backward"
@@ -20,7 +21,7 @@ NORM_BACKWARD = "wafer.norm_backward"
 _MUL, _ADD, _SUB, _DIV = (f"aten.{name}.Tensor" for name in ("mul", "add", "sub", "div"))
 _SUM = "aten.sum.dim_IntList"
 _NORM_ARGUMENTS = 5
-_X, _G, _Y, _DIM = Any_("x"), Any_("g"), Any_("y"), Any_("dim")
+_X, _G, _Y, _DIM = Hole("x"), Hole("g"), Hole("y"), Hole("dim")
 
 _BELL = Made(_MUL, Made("exp", Made(_MUL, Made(_MUL, _X, _X), -0.5)), 0.3989422804014327)
 _SHARE = Made(_MUL, Made(_ADD, Made("erf", Made(_MUL, _X, 0.7071067811865476)), 1), 0.5)
@@ -29,16 +30,16 @@ _GELU = Made(_MUL, _G, Made(_ADD, _SHARE, Made(_MUL, _X, _BELL)))
 _PRODUCT = Made(_MUL, _G, _Y)
 _SOFTMAX = Made(_SUB, _PRODUCT, Made(_MUL, _Y, Made(_SUM, _PRODUCT, (_DIM,), True)))
 _LOG_SOFTMAX = Made(_SUB, _G, Made(_MUL, Made("exp", _Y), Made(_SUM, _G, (_DIM,), True)))
-_PICKED = Made("aten.scatter.value", Made("full_like", _Y, 0), 1, Any_("labels"), -1.0)
-_CROSS_ENTROPY = Made(_MUL, _PICKED, Any_("weights"))
+_PICKED = Made("aten.scatter.value", Made("full_like", _Y, 0), 1, Hole("labels"), -1.0)
+_CROSS_ENTROPY = Made(_MUL, _PICKED, Hole("weights"))
 
-_STANDARD = Made(_MUL, Made(_SUB, _X, Any_("mean")), Any_("rstd"))
-_WEIGHTED = Made(_MUL, _G, Any_("weight"))
-_SUM_OFF = Made(_SUB, Made(_MUL, _WEIGHTED, Any_("count")), Made(_SUM, _WEIGHTED, (_DIM,), True))
+_STANDARD = Made(_MUL, Made(_SUB, _X, Hole("mean")), Hole("rstd"))
+_WEIGHTED = Made(_MUL, _G, Hole("weight"))
+_SUM_OFF = Made(_SUB, Made(_MUL, _WEIGHTED, Hole("count")), Made(_SUM, _WEIGHTED, (_DIM,), True))
 _SLOPE = Made(_MUL, _STANDARD, Made(_SUM, Made(_MUL, _WEIGHTED, _STANDARD), (_DIM,), True))
-_NORM = Made(_MUL, Made(_DIV, Any_("rstd"), Any_("count")), Made(_SUB, _SUM_OFF, _SLOPE))
-_OF_WEIGHT = Made(_SUM, Made(_MUL, _G, _STANDARD), Any_("dims"))
-_OF_BIAS = Made(_SUM, _G, Any_("dims"))
+_NORM = Made(_MUL, Made(_DIV, Hole("rstd"), Hole("count")), Made(_SUB, _SUM_OFF, _SLOPE))
+_OF_WEIGHT = Made(_SUM, Made(_MUL, _G, _STANDARD), Hole("dims"))
+_OF_BIAS = Made(_SUM, _G, Hole("dims"))
 
 
 def fused(nodes: Sequence[Node]) -> list[Node | None]:
@@ -53,8 +54,10 @@ def fused(nodes: Sequence[Node]) -> list[Node | None]:
             result[position] = _slope(node, makers) or result[position]
     sums = [(place, node) for place, node in enumerate(nodes) if node.op == _SUM]
     for position, node in enumerate(nodes):
-        if (found := match(_NORM, node, makers)) is not None:
-            _fuse_norm(position, node, found, makers, sums, result)
+        found = match(_NORM, node, makers)
+        if found is not None and (forward := _forward(found, makers)) is not None:
+            later = [(place, each) for place, each in sums if place > position]
+            _fuse_norm(_Norm(position, node, found, forward), later, makers, result)
     return result
 
 
@@ -72,36 +75,40 @@ def _slope(node: Node, makers: Mapping[int, Node]) -> Node | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Norm:
+    """A backward pass of a layer norm: where it ends, the call it ends with, what was found, and the forward call."""
+
+    position: int
+    node: Node
+    found: Found
+    forward: Node
+
+
 def _fuse_norm(
-    position: int,
-    node: Node,
-    found: Found,
-    makers: Mapping[int, Node],
-    sums: Sequence[tuple[int, Node]],
-    result: list[Node | None],
+    norm: _Norm, later: Sequence[tuple[int, Node]], makers: Mapping[int, Node], result: list[Node | None]
 ) -> None:
-    """The gradients of a layer norm's input, weight and bias at once, where the norm itself is in the graph."""
-    forward = makers.get(found["mean"].index) if isinstance(found["mean"], Ref) else None
-    if forward is None or not _is_forward(forward, found):
+    """The gradients of input, weight and bias at once. later: the sums that come after the input's."""
+    of_weight = [place for place, each in later if _same(match(_OF_WEIGHT, each, makers), norm.found)]
+    of_bias = [place for place, each in later if _same(match(_OF_BIAS, each, makers), norm.found)]
+    if not of_weight or not of_bias:
         return
-    of_weight = [place for place, each in sums if place > position and _same(match(_OF_WEIGHT, each, makers), found)]
-    of_bias = [place for place, each in sums if place > position and _same(match(_OF_BIAS, each, makers), found)]
-    if of_weight and of_bias:
-        first, second = of_weight[0], of_bias[0]
-        by_place = dict(sums)
-        outputs = (*node.outputs, *by_place[first].outputs, *by_place[second].outputs)
-        args = (found["g"], *forward.args[:2], found["mean"], found["rstd"], *forward.args[2:4])
-        result[position] = Node(NORM_BACKWARD, args, {}, outputs, node.source)
-        result[first] = result[second] = None
+    by_place, first, second = dict(later), of_weight[0], of_bias[0]
+    outputs = (*norm.node.outputs, *by_place[first].outputs, *by_place[second].outputs)
+    found, forward = norm.found, norm.forward
+    args = (found["g"], *forward.args[:2], found["mean"], found["rstd"], *forward.args[2:4])
+    result[norm.position] = Node(NORM_BACKWARD, args, {}, outputs, norm.node.source)
+    result[first] = result[second] = None
 
 
-def _is_forward(forward: Node, found: Found) -> bool:
-    """Whether a call is the norm that the found statistics are of, over the last dimension."""
-    if forward.op != "aten.native_layer_norm.default" or len(forward.args) != _NORM_ARGUMENTS:
-        return False
-    statistics = tuple(Ref(out) for out in forward.outputs[1:] if out is not None)
-    same = (forward.args[0], forward.args[2], *statistics) == tuple(found[k] for k in ("x", "weight", "mean", "rstd"))
-    return same and forward.args[1] == (found["count"],) and isinstance(forward.args[3], Ref)
+def _forward(found: Found, makers: Mapping[int, Node]) -> Node | None:
+    """The norm that the found statistics are of, where it is over the last dimension and has weight and bias."""
+    call = makers.get(found["mean"].index) if isinstance(found["mean"], Ref) else None
+    if call is None or call.op != "aten.native_layer_norm.default" or len(call.args) != _NORM_ARGUMENTS:
+        return None
+    statistics = tuple(Ref(out) for out in call.outputs[1:] if out is not None)
+    same = (call.args[0], call.args[2], *statistics) == tuple(found[k] for k in ("x", "weight", "mean", "rstd"))
+    return call if same and call.args[1] == (found["count"],) and isinstance(call.args[3], Ref) else None
 
 
 def _same(sum_: Found | None, found: Found) -> bool:

@@ -33,9 +33,9 @@ class LossScale:
 
 @dataclass(frozen=True, slots=True)
 class LossScaling:
-    """How a loss is scaled. Static: by `initial`, always. Dynamic: doubled after `every` good steps, halved by a bad one.
+    """How a loss is scaled. Static: by `initial`, always. Dynamic: twice as much after `every` good steps.
 
-    least, most: bounds of a dynamic scale.
+    A bad step halves a dynamic scale. least, most: bounds of a dynamic scale.
     """
 
     dynamic: bool

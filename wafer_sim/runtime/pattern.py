@@ -9,7 +9,7 @@ from wafer_sim.compiler.program import Argument, Node, Ref
 
 
 @dataclass(frozen=True, slots=True)
-class Any_:
+class Hole:
     """Whatever is there; the same name stands for the same argument everywhere in a pattern."""
 
     name: str
@@ -27,7 +27,7 @@ class Made:
         object.__setattr__(self, "args", args)
 
 
-Pattern = Any_ | Made | bool | int | float | None | tuple["Pattern", ...]
+Pattern = Hole | Made | bool | int | float | None | tuple["Pattern", ...]
 Found = dict[str, Argument]
 
 
@@ -48,7 +48,7 @@ def _call(pattern: Made, node: Node, makers: Mapping[int, Node], found: Found) -
 
 def _argument(pattern: Pattern, given: Argument, makers: Mapping[int, Node], found: Found) -> bool:
     match pattern:
-        case Any_(name):
+        case Hole(name):
             return found.setdefault(name, given) == given
         case Made():
             maker = makers.get(given.index) if isinstance(given, Ref) else None

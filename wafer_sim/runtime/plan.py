@@ -63,8 +63,8 @@ class Plan:
         slots = self._slots.copy()
         slots[: len(values)] = values
         slots[self._key] = key
-        for index in self.seeds:
-            slots[index] = seed
+        for place in self.seeds:
+            slots[place] = seed
         node = None
         try:
             for run, take, out, free, node in self._steps:  # noqa: B007 - the node is for the error below

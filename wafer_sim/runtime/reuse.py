@@ -17,7 +17,12 @@ IN_PLACE: Mapping[str, str] = {
 }
 """Calls, and what does the same in the memory of the first argument."""
 
-_NEW = frozenset(f"aten.{name}.default" for name in ("addmm", "mm", "bmm", "baddbmm", "_log_softmax", "_softmax"))
+_NEW = frozenset(
+    {
+        *(f"aten.{name}.default" for name in ("addmm", "mm", "bmm", "baddbmm", "_log_softmax", "_softmax")),
+        *(f"aten.{name}.Tensor" for name in ("add", "sub", "mul")),
+    }
+)
 _READING = frozenset(
     kernel.op
     for kernel in KERNELS.values()

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from clients.pytorch.capture import capture, initial_weights
 from clients.pytorch.precision import arrived, mixed_precision
+from wafer_sim.compiler.precision import narrow_of
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Program
 from wafer_sim.runtime.torch_executor import TorchExecutor
 from wire.errors import InvalidInput, Refused
@@ -28,7 +29,7 @@ def line_of(text: str, file: str = __file__) -> str:
 
 def eager(model: Model, batch: tuple[torch.Tensor, ...]) -> tuple[float, list[np.ndarray]]:
     """Loss and gradients as PyTorch itself computes them."""
-    with mixed_precision(model.precision.narrow):
+    with mixed_precision(model.precision.off_the_wafer("cpu")):
         loss = model(tuple(map(arrived, batch)))
     return loss.item(), [g.numpy() for g in torch.autograd.grad(loss, list(model.model.parameters()))]
 
@@ -52,11 +53,19 @@ class Norms(nn.Module):
 
 
 @pytest.mark.parametrize("net", [Net, Norms])
-@pytest.mark.parametrize(("mixed", "tolerance"), [(False, 1e-5), (True, 2e-2)])
-def test_the_program_computes_what_the_model_computes(net, mixed, tolerance):
+@pytest.mark.parametrize(
+    ("section", "tolerance"),
+    [
+        ({"mixed_precision": False}, 1e-5),
+        ({}, 1e-5),
+        ({"use_bfloat16": True}, 2e-2),
+        ({"emulate_float16": True}, 2e-3),
+    ],
+    ids=["float32", "float16", "bfloat16", "float16 emulated"],
+)
+def test_the_program_computes_what_the_model_computes(net, section, tolerance):
     """Loss and gradients of the captured graph equal eager PyTorch's."""
-    params = make_params()
-    params["model"]["mixed_precision"] = mixed
+    params = {**make_params(), "model": section}
     model, batch = Model(params, net()), make_batch()
     program = capture(model, batch, [TRAIN])
     found = TorchExecutor(program, initial_weights(model)).gradients(
@@ -69,17 +78,23 @@ def test_the_program_computes_what_the_model_computes(net, mixed, tolerance):
         np.testing.assert_allclose(got.numpy(), wanted, atol=tolerance, rtol=tolerance)
 
 
-def test_mixed_precision_puts_products_into_bfloat16():
-    """With mixed precision the graph casts to bfloat16, without it nothing does; weights stay float32 in both."""
-    texts = []
-    for mixed in (True, False):
-        params = make_params()
-        params["model"]["mixed_precision"] = mixed
-        program = capture(Model(params), make_batch(), [TRAIN])
-        assert {p.tensor.dtype for p in program.parameters} == {"float32"}
-        texts.append(program.to_json())
-    assert "bfloat16" in texts[0]
-    assert "bfloat16" not in texts[1]
+@pytest.mark.parametrize(
+    ("section", "narrow"),
+    [
+        ({"mixed_precision": False}, ""),
+        ({"mixed_precision": True}, "float16"),
+        ({"mixed_precision": True, "emulate_float16": True}, "float16"),
+        ({"mixed_precision": True, "use_bfloat16": True}, "bfloat16"),
+        ({}, "float16"),
+    ],
+)
+def test_mixed_precision_puts_products_into_a_narrow_dtype(section, narrow):
+    """The graph casts to the dtype that the params ask for and to no other; weights stay float32."""
+    params = {**make_params(), "model": section}
+    program = capture(Model(params), make_batch(), [TRAIN])
+    assert {p.tensor.dtype for p in program.parameters} == {"float32"}
+    assert narrow_of(program) == narrow
+    assert program.emulate_float16 == bool(section.get("emulate_float16"))
 
 
 def test_an_evaluation_gives_loss_and_metrics():
@@ -177,7 +192,7 @@ def test_tied_weights_appear_once_and_constants_are_not_trained(mixed, tolerance
     found = TorchExecutor(program, initial_weights(model)).gradients(
         [t.numpy() for t in batch], seed=0, step=0, replica=0
     )
-    with mixed_precision(mixed):
+    with mixed_precision(model.precision.off_the_wafer("cpu")):
         loss = model(tuple(map(arrived, batch)))
     trained = [p for p in model.model.parameters() if p.requires_grad]
     for got, wanted in zip(found.tensors, torch.autograd.grad(loss, trained), strict=True):

@@ -6,23 +6,47 @@ import pytest
 import torch
 from torch.nn import functional
 
-from clients.pytorch.precision import arrived, mixed_precision
+from clients.pytorch.precision import Precision, arrived, mixed_precision
+from wire.errors import InvalidInput
 
 
-def test_products_are_narrow_and_reductions_wide():
-    """Matrix products give bfloat16; soft-max and loss compute in float32."""
+@pytest.mark.parametrize("narrow", [torch.bfloat16, torch.float16])
+def test_products_are_narrow_and_reductions_wide(narrow):
+    """Matrix products give the narrow dtype; soft-max and loss compute in float32."""
     x, w = torch.randn(4, 8), torch.randn(3, 8)
-    with mixed_precision(True):
+    with mixed_precision(narrow):
         logits = functional.linear(x, w)
         logs = functional.log_softmax(logits, dim=1)
         loss = functional.nll_loss(logs, torch.tensor([0, 1, 2, 0]))
-    assert (logits.dtype, logs.dtype, loss.dtype) == (torch.bfloat16, torch.float32, torch.float32)
+    assert (logits.dtype, logs.dtype, loss.dtype) == (narrow, torch.float32, torch.float32)
 
 
 def test_without_it_nothing_changes():
     """Switched off, a product stays in float32."""
-    with mixed_precision(False):
+    with mixed_precision(None):
         assert functional.linear(torch.randn(4, 8), torch.randn(3, 8)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("section", "wafer", "cpu", "gpu"),
+    [
+        ({}, torch.float16, None, torch.float16),
+        ({"mixed_precision": False}, None, None, None),
+        ({"use_bfloat16": True}, torch.bfloat16, torch.bfloat16, torch.bfloat16),
+        ({"emulate_float16": True}, torch.float16, torch.float16, torch.float16),
+    ],
+)
+def test_where_a_model_computes_in_what(section, wafer, cpu, gpu):
+    """float16 is float32 on a CPU unless it is emulated; a GPU has units for it."""
+    precision = Precision.of(section)
+    assert (precision.narrow, precision.off_the_wafer("cpu"), precision.off_the_wafer("cuda")) == (wafer, cpu, gpu)
+
+
+@pytest.mark.parametrize("section", [{"use_bfloat16": True}, {"mixed_precision": False}])
+def test_an_emulation_of_nothing_is_refused(section):
+    """Asked for where no value is float16, it is a mistake in the params."""
+    with pytest.raises(InvalidInput, match="nothing is float16"):
+        Precision.of({**section, "emulate_float16": True})
 
 
 @pytest.mark.parametrize(

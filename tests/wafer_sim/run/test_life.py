@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.wafer_sim.run.conftest import ROWS, Bench, Feeder, batch_of, feed
+from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.run import train
 from wafer_sim.runtime import torch_executor
 from wafer_sim.runtime.torch_executor import TorchExecutor
@@ -58,6 +60,61 @@ def test_two_replicas_take_a_batch_each(bench: Bench) -> None:
     assert finished.progress.samples == 3 * ROWS
     assert [p.cursor.sequence for p in bench.saved(3).streams] == [3, 3]
     assert not [t for t in threading.enumerate() if t.name.startswith("replica")]
+
+
+def steep(stream: int, sequence: int) -> dict[str, Any]:
+    """Two batches of which the gradients fit into float32, but not the gradients of a loss scaled by 2^30."""
+    batch = batch_of(stream, sequence)
+    if (stream, sequence) in ((1, 1), (0, 3)):
+        batch["data"] *= np.float32(1e33)
+    return batch
+
+
+SCALED = {
+    "loss_scaling_factor": "dynamic",
+    "initial_loss_scale": 2.0**30,
+    "max_loss_scale": 2.0**30,
+    "steps_per_increase": 2,
+}
+
+
+class Straight(torch.nn.Module):
+    """One layer and nothing that keeps a large gradient small."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.only = torch.nn.Linear(12, 5)
+
+    def forward(self, data: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(self.only(data), labels)
+
+
+def test_a_run_that_died_goes_on_with_its_loss_scale(tmp_path: Any, tracing: Any) -> None:
+    """Dead at step 6 and gone on from step 4: the bits, the scale and the skipped steps of a run that did not die."""
+    model = Straight()
+    program = tracing.trace(model, tracing.samples(ROWS), [ROWS])
+    bench, whole = (Bench(tmp_path / name, program, tracing.weights_of(model)) for name in ("died", "whole"))
+    section = {"optimizer_type": "adam", "learning_rate": 0.1, **SCALED}
+    for each in (bench, whole):
+        each.optimizer = OptimizerSpec.from_params(section)
+    finished = whole.live(batch=steep)
+    assert (finished.progress.skipped_steps, finished.progress.step) == (2, 8)
+    with pytest.raises(InvalidInput, match="the input ended after step 6"):
+        bench.live(batch=steep, count=3, checkpoint_steps=4)
+    assert bench.saved(4).state.scalars["skipped_steps"] == 1
+    again = bench.live(batch=steep)
+    assert again.progress.skipped_steps == 2
+    assert again.progress.loss_scale == finished.progress.loss_scale == bench.saved(8).state.scalars["loss_scale"]
+    assert bench.saved(8).state.scalars == whole.saved(8).state.scalars
+    assert same(bench.saved(8).state.weights, whole.saved(8).state.weights)
+    assert same(bench.saved(8).state.optimizer, whole.saved(8).state.optimizer)
+
+
+def test_a_loss_that_is_no_number_ends_a_run_with_loss_scaling_too(bench: Bench) -> None:
+    """Skipping is for gradients; check_loss_values is for the loss."""
+    bench.optimizer = OptimizerSpec.from_params({"optimizer_type": "sgd", "learning_rate": 0.1, **SCALED})
+    with pytest.raises(InvalidInput, match="the loss of step 4 is nan"):
+        bench.live(batch=poisoned)
 
 
 def poisoned(stream: int, sequence: int) -> dict[str, Any]:

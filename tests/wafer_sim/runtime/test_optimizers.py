@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -132,14 +133,36 @@ def test_the_schedule_sets_the_rate_of_each_step() -> None:
     assert not torch.equal(named["fc.weight"], before["fc.weight"])
 
 
-def test_a_loss_scale_changes_nothing() -> None:
-    """Mixed precision is bfloat16 with float32 gradients, so a loss scale has nothing to do."""
-    plain = trained(spec("sgd"))
-    for factor in (128.0, "dynamic"):
-        assert all(
-            torch.equal(a, b)
-            for a, b in zip(plain.values(), trained(spec("sgd", loss_scaling_factor=factor)).values(), strict=True)
-        )
+def test_scaled_gradients_move_the_weights_as_plain_ones() -> None:
+    """Gradients of 128 times the loss are divided before they are clipped and used."""
+    plain, scaled = weights(), weights()
+    limit = {"max_gradient_norm": 0.5}
+    assert Optimizer(spec("sgd", **limit), plain).apply(gradients(0), 0)
+    assert Optimizer(spec("sgd", loss_scaling_factor=128.0, **limit), scaled).apply([128 * g for g in gradients(0)], 0)
+    assert all(torch.equal(plain[name], scaled[name]) for name in plain)
+
+
+@pytest.mark.parametrize("bad", [math.inf, -math.inf, math.nan])
+def test_a_gradient_that_is_no_number_skips_the_step(bad: float) -> None:
+    """One such element of one gradient is enough; neither weights nor the optimizer's state move, and it is counted."""
+    named, before = weights(), weights()
+    optimizer = Optimizer(spec("adam", loss_scaling_factor="dynamic", initial_loss_scale=8.0), named)
+    broken = gradients(0)
+    broken[-1].view(-1)[0] = bad
+    assert not optimizer.apply(broken, 0)
+    assert all(torch.equal(named[name], before[name]) for name in named)
+    assert optimizer.state() == {}
+    assert optimizer.scalars() == {
+        "optimizer_type": "adam",
+        "loss_scale": 4.0,
+        "loss_scale_good_steps": 0,
+        "skipped_steps": 1,
+    }
+
+
+def test_without_scaling_nothing_is_said_of_it() -> None:
+    """A checkpoint of a run without loss scaling holds what it held before there was any."""
+    assert Optimizer(spec("adam"), weights()).scalars() == {"optimizer_type": "adam"}
 
 
 def test_a_gradient_laid_out_otherwise_gives_the_same_step() -> None:
