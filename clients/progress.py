@@ -96,8 +96,9 @@ class ProgressView:
     def progress(self, progress: run_pb2.Progress) -> None:
         if progress.skipped_steps > self._skipped:
             self._skipped = progress.skipped_steps
-            words = "Step %s: %s steps were skipped by loss scaling so far; the loss scale is %g"
-            log.info(words, f"{progress.step:,}", f"{self._skipped:,}", progress.loss_scale)
+            skipped = f"{self._skipped:,} step{'s' if self._skipped != 1 else ''}"
+            words = "Step %s: %s skipped by loss scaling so far; the loss scale is %g"
+            log.info(words, f"{progress.step:,}", skipped, progress.loss_scale)
         if progress.step % self._log_steps == 0:
             self._words.info("%s", self._wording.progress(self._mode, progress, self._batch_size))
         if self._moving:

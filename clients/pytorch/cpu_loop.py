@@ -51,6 +51,9 @@ def train(model: PyTorchBaseModel, loader: Iterable[Any], job: Job, device: torc
 
             training.events = stack.enter_context(SummaryWriter(str(job.model_dir / job.mode), flush_secs=10))
         step = training.run()
+    scale = model.optimizer.loss_scale if model.optimizer is not None else None
+    if scale is not None and scale.skipped:
+        log.info("%d steps were skipped by loss scaling; the loss scale is %g", scale.skipped, scale.scale)
     log.info("Training Completed Successfully!")
     return step
 

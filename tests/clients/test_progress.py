@@ -53,6 +53,17 @@ def test_what_happens_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
+def test_skipped_steps_are_told_when_there_are_more(caplog: pytest.LogCaptureFixture) -> None:
+    """Their number and the scale that is left, once for each new number."""
+    with caplog.at_level("INFO"), ProgressView("train", 50, 256, console=Console(file=io.StringIO())) as view:
+        for step, skipped in ((1, 0), (2, 1), (3, 1), (1_201, 4)):
+            view.progress(run_pb2.Progress(step=step, skipped_steps=skipped, loss_scale=2.0**15 / 2**skipped))
+    assert caplog.messages == [
+        "Step 2: 1 step skipped by loss scaling so far; the loss scale is 16384",
+        "Step 1,201: 4 steps skipped by loss scaling so far; the loss scale is 2048",
+    ]
+
+
 def test_bad_samples_are_listed_and_then_counted(caplog: pytest.LogCaptureFixture) -> None:
     """Ten in full; after that how many they are, each time the number doubles, and at the end."""
     with ProgressView("train", 50, 256, console=Console(file=io.StringIO())) as view:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,15 @@ def test_the_table_says_what_its_numbers_are() -> None:
         if number in line
     }
     assert len(ends) == 1
+
+
+def test_skipped_steps_are_in_the_table_and_the_figures(tmp_path: Path) -> None:
+    """With loss scaling both say how many and the scale; without it the table says nothing of it."""
+    scaled = replace(outcome(), skipped_steps=3, loss_scale=8192.0)
+    assert re.search(r"skipped steps +3 +loss scale 8192", printed(scaled))
+    assert "skipped" not in printed(outcome())
+    figures = json.loads(write_performance(scaled, tmp_path).read_text())
+    assert (figures["skipped_steps"], figures["loss_scale"]) == (3, 8192.0)
 
 
 def test_the_last_words_of_an_evaluation(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -72,6 +72,23 @@ def test_a_resumed_run_gives_the_same_bits(tmp_path, stop):
     assert all(np.array_equal(whole[name], parts[name]) for name in whole)
 
 
+def test_a_resumed_run_goes_on_with_its_loss_scale(tmp_path, caplog):
+    """Emulated float16 overflows at a scale of 2^24: the same skipped steps, scale and bits in one part and in two."""
+    caplog.set_level(logging.INFO)
+    scaling = {"loss_scaling_factor": "dynamic", "initial_loss_scale": 2.0**24, "max_loss_scale": 2.0**24}
+    sections = {"model": {"emulate_float16": True}, "optimizer": make_params()["optimizer"] | scaling}
+    for folder, ends in (("whole", [12]), ("parts", [2, 12])):
+        for end in ends:
+            torch.manual_seed(3)
+            model = Model(make_params() | sections, Net())
+            cpu_loop.train(model, shuffled(), make_job(tmp_path / folder, max_steps=end), CPU)
+    whole, parts = (checkpoints.read(checkpoints.latest(tmp_path / name)).state for name in ("whole", "parts"))
+    assert whole.scalars == parts.scalars
+    assert 2 < whole.scalars["skipped_steps"] < 12
+    assert all(np.array_equal(whole.weights[name], parts.weights[name]) for name in whole.weights)
+    assert f"{whole.scalars['skipped_steps']} steps were skipped by loss scaling" in caplog.text
+
+
 def test_another_seed_gives_other_weights(tmp_path):
     """The seed decides order and dropout."""
     train(tmp_path / "a", max_steps=5)
