@@ -54,6 +54,7 @@ def test_validate_leaves_nothing_and_compile_is_cached(tmp_path):
     validated = start("--validate_only", *common, folder=tmp_path)
     assert validated.returncode == 0, validated.stderr
     assert "Validated in" in validated.stdout
+    assert "Precision: mixed; activations bfloat16" in validated.stdout
     assert "Suggestions to improve train_input performance: none, it is in good order" in validated.stdout
     assert not list(tmp_path.glob("cs_*"))
     assert "Compiled in" in start("--compile_only", *common, folder=tmp_path).stdout
