@@ -70,10 +70,10 @@ def test_an_evaluation_has_no_backward_pass_and_no_update(networks):
 
 
 def test_mixed_precision_is_the_precision_of_the_products(networks, twins):
-    """bfloat16 from PyTorch's autocast, float16 from Keras' policy; activations travel in it, weights do not."""
+    """float16 from PyTorch's autocast and from Keras' policy; activations travel in it, weights do not."""
     half = lower(networks.program("dense", True), networks.TRAIN, ADAM)
     whole = lower(networks.program("dense"), networks.TRAIN, ADAM)
-    assert (half.precision, lower(twins.program("half"), twins.TRAIN).precision) == ("bfloat16", "float16")
+    assert (half.precision, lower(twins.program("half"), twins.TRAIN).precision) == ("float16", "float16")
     assert half.kernels[0].bytes_out * 2 == whole.kernels[0].bytes_out
     assert [k.weight_bytes for k in half.kernels] == [k.weight_bytes for k in whole.kernels]
 
