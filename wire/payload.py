@@ -65,7 +65,8 @@ def decode(payload: Bytes | pa.Buffer | bytes, spec: ElementSpec) -> dict[str, C
     skeletons = _skeletons(spec)
     if skeletons is not None and (skeleton := skeletons.fits(data)):
         return skeleton.columns(data, spec)
-    batch = read(data, spec)
+    # What others may still write to, shared memory, is not parsed where it lies.
+    batch = read(data.copy() if data.flags.writeable else data, spec)
     if skeletons is not None and (rows := rows_of(batch)):
         skeletons.of(rows)
     return batch

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from wire.arrow import written
+from wire import payload as payloads
+from wire.arrow import read, written
 from wire.codec import ALIGNMENT, BadSample, Frame, pack, unpack
 from wire.cursor import Cursor
 from wire.elements import NUMBERS, STRING, ElementSpec, Field, Landing, Ragged
@@ -273,3 +274,19 @@ def test_a_payload_beyond_the_shared_memory_is_refused():
     for memory_of_push in (None, shelves.memory[:100]):
         with pytest.raises(CodecError, match="ends inside the payload"):
             unpack(message.data, PLAIN, memory_of_push)
+
+
+RAGGED = ElementSpec((Field("x", "float32", ragged=True),))
+
+
+@pytest.mark.parametrize(("spec", "parsed"), [(PLAIN, False), (RAGGED, True)], ids=["plain", "ragged"])
+def test_what_is_parsed_is_copied_out_of_shared_memory_first(spec, parsed, monkeypatch):
+    """A worker that writes on cannot change what Arrow is looking at; plain numbers are not parsed at all."""
+    batch = {"x": Ragged(values("float32", (5,)), np.array([0, 2, 5], np.int64))} if parsed else plain(4)
+    shared = np.frombuffer(bytearray(bytes(encode(batch, spec))), np.uint8)
+    seen = []
+    monkeypatch.setattr(payloads, "read", lambda data, spec: seen.append(data) or read(data, spec))
+    decoded = decode(shared, spec)
+    assert all(same(column, batch[name]) for name, column in decoded.items())
+    assert len(seen) == parsed
+    assert not any(np.shares_memory(data, shared) for data in seen)
