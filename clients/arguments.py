@@ -165,8 +165,9 @@ def _system_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--execution_strategy",
         choices=["pipeline", "weight_streaming"],
-        help="default: pipeline; weight_streaming is not there yet",
+        help="weight_streaming: weights stay outside the wafer, and come layer by layer; default: pipeline",
     )
+    group.add_argument("--wafer_memory", metavar="SIZE", help="use at most so much of the wafer's memory, such as 40GB")
     group.add_argument(
         "--fabric_mode",
         choices=["compute", "drain", "synthetic"],

@@ -15,15 +15,19 @@ from clients.input import LoaderInput
 from clients.job import TRAIN, Job
 from streamer.advice import Review
 from streamer.advice.wording import lines_of
+from wafer_sim.compiler.dataflow import Dataflow
 from wafer_sim.compiler.precision import describe
 from wafer_sim.compiler.reading import AnyProgram
 from wafer_sim.executables import write_executable
 from wafer_sim.fabric.result import Estimate
+from wafer_sim.runtime.opening import no_streaming
 from wafer_sim.runtime.protocol import State
 from wire.errors import InvalidInput, Refused
 from wire.v1 import run_pb2
 
 log = logging.getLogger("clients")
+
+WEIGHT_STREAMING = "weight_streaming"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def validate(capture: Capture, job: Job) -> AnyProgram:
     """
     begun = time.perf_counter()
     refuse_missing_features(job)
-    captured = capture()
+    captured = _captured(capture, job)
     program = captured.program
     log.info("Input: %s", captured.source.description)
     log.info("Element: %s", ", ".join(f"{t.name} {t.dtype}{list(t.shape)}" for t in program.inputs))
@@ -92,7 +96,7 @@ def compile_job(capture: Capture, job: Job) -> Compiled:
     """Leave the executable of a job in its compile_dir or model_dir. Raises as `validate`, and Exhausted."""
     begun = time.perf_counter()
     refuse_missing_features(job)
-    captured = capture()
+    captured = _captured(capture, job)
     estimate = _estimated(captured, job)
     folder = Path(job.config.compile_dir or job.model_dir)
     path, cached = write_executable(folder, captured.program, estimating.reports(estimate))
@@ -109,6 +113,13 @@ def _estimated(captured: Captured, job: Job) -> Estimate | None:
     return estimating.estimate_of(captured.program, captured.plan, captured.optimizer, job)
 
 
+def _captured(capture: Capture, job: Job) -> Captured:
+    captured = capture()
+    if job.config.execution_strategy == WEIGHT_STREAMING and isinstance(captured.program, Dataflow):
+        raise no_streaming()
+    return captured
+
+
 def _advise(captured: Captured, job: Job) -> None:
     """Say what would make the input quicker, whoever goes on then."""
     review = captured.review()
@@ -118,9 +129,6 @@ def _advise(captured: Captured, job: Job) -> None:
 
 def refuse_missing_features(job: Job) -> None:
     """Raises Refused for what this wafer has not, and InvalidInput for what an evaluation has not."""
-    if job.config.execution_strategy != "pipeline":
-        what = "this wafer runs layer-pipelined only; weight streaming is not there yet"
-        raise Refused(what, where="runconfig.execution_strategy", fix="leave it out, or set it to pipeline")
     if (job.params.get("csconfig") or {}).get("use_cbfloat16"):
         what = "this wafer has no cbfloat16; it has float16 and bfloat16"
         fix = "set it to False; model.use_bfloat16: True asks for bfloat16"

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from clients.skipping import Range, ranges_from
 from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.memory_size import size_from
 from wire.errors import Fault, InvalidInput, nearest
 
 SectionCheck = Callable[[dict[str, Any]], Iterator[str]]
@@ -25,6 +26,16 @@ def _whole(value: Any) -> Any:
 
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Index = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
+
+
+def _size(value: str) -> str:
+    try:
+        size_from(value)
+    except InvalidInput as error:
+        raise ValueError(f"a size such as 40GB or 512MiB, not {value!r}") from error
+    return value
+
+
 Ranges = Annotated[tuple[Range, ...], BeforeValidator(ranges_from)]
 
 
@@ -32,10 +43,10 @@ class SystemKeys(BaseModel):
     """What `runconfig` holds whatever the framework: where a job runs, from what it starts, and the system's keys.
 
     keep_checkpoint_max: 0 keeps all. drain_rate: samples per second that fabric_mode drain consumes, 0 for as fast
-    as they come, "estimated" for what the real machine would take. transport: auto shares memory with workers on the
-    wafer's machine, tcp with none. machine: a name of wafer_sim/fabric/machines or a file like those, for estimates.
-    input_timeout: seconds that a step waits for its input. streamer_logging: from which level on log lines of local
-    workers are shown.
+    as they come, "estimated" for what the real machine would take. wafer_memory: what a run may use of the wafer's
+    memory, such as 40GB. transport: auto shares memory with workers on the wafer's machine, tcp with none. machine: a
+    name of wafer_sim/fabric/machines or a file like those, for estimates. input_timeout: seconds that a step waits for
+    its input. streamer_logging: from which level on log lines of local workers are shown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -57,6 +68,7 @@ class SystemKeys(BaseModel):
     num_workers: Index | None = None
     num_workers_per_csx: Index | None = None
     execution_strategy: Literal["pipeline", "weight_streaming"] = "pipeline"
+    wafer_memory: Annotated[str, AfterValidator(_size)] | None = None
     fabric_mode: Literal["compute", "drain", "synthetic"] = "compute"
     transport: Literal["auto", "tcp"] = "auto"
     machine: str = "cs2"

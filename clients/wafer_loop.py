@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clients import following, report
-from clients.compiling import Capture, Compiled, compile_job
+from clients.compiling import WEIGHT_STREAMING, Capture, Compiled, compile_job
 from clients.job import Job
 from clients.launcher import LocalWorkers, loader_arguments
 from clients.resuming import starts
@@ -17,6 +17,7 @@ from clients.session import Session
 from clients.skipping import skips_of
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
+from wafer_sim.memory_size import size_from
 from wire.errors import NotFound, Refused
 from wire.v1 import coordinator_pb2, run_pb2
 
@@ -106,6 +107,8 @@ def _spec(job: Job, session: Session, compiled: Compiled) -> run_pb2.RunSpec:
         input_timeout=job.config.input_timeout,
         drain_rate=_drain_rate(job, compiled),
         tcp_only=job.config.transport == "tcp",
+        weight_streaming=job.config.execution_strategy == WEIGHT_STREAMING,
+        wafer_memory=size_from(job.config.wafer_memory) if job.config.wafer_memory else 0,
     )
 
 

@@ -5,29 +5,29 @@
                                 optimizer.safetensors  "<parameter>/<what>" -> tensor
                                 ledger.bin             accounts and loader states (ledger_file), where there are any
 
-No torch here: executors hand over numpy arrays (bfloat16, which numpy has not, comes as float32, exactly).
+No torch here: executors hand over numpy arrays (bfloat16, which numpy has not, comes as float32, exactly). Tensors are
+written and read one at a time, so that a model may be larger than memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as tensors_from_bytes
-from safetensors.numpy import save as tensors_to_bytes
 
 from wafer_sim import ledger_file
 from wafer_sim.accounts import Accounts
-from wafer_sim.durable import MANIFEST, clean, directories, remove_directory, write_directory
+from wafer_sim.durable import MANIFEST, Content, clean, directories, remove_directory, write_directory
 from wafer_sim.ledger import StreamPosition
 from wafer_sim.runtime.protocol import Array, State
+from wafer_sim.tensor_files import NotTensors, TensorFile, pieces
 from wire.cursor import Cursor
 from wire.errors import InvalidInput, NotFound
 
@@ -70,10 +70,9 @@ def write(model_dir: Path, checkpoint: Checkpoint, keep: int = 0) -> Path:
     Raises Exhausted when the disk is full; the checkpoints that were there are then still there, whole.
     """
     clean(model_dir)
-    files = _files(checkpoint)
-    manifest = json.dumps(_manifest(checkpoint, files), indent=1, sort_keys=True, allow_nan=False).encode()
+    files = {name: _Counted(content) for name, content in _files(checkpoint).items()}
     target = model_dir / f"checkpoint_{checkpoint.step}"
-    write_directory(target, {**files, MANIFEST: manifest})
+    write_directory(target, {**files, MANIFEST: _manifest(checkpoint, files)})
     for _, old in [found for found in _found(model_dir) if found[0] <= checkpoint.step][:-keep] if keep else []:
         remove_directory(old)
     return target
@@ -107,7 +106,10 @@ def newest_whole(model_dir: Path, run: str | None = None) -> tuple[Checkpoint, l
 
 
 def read(path: Path) -> Checkpoint:
-    """Read a checkpoint directory. Raises NotFound, and InvalidInput naming the file that is damaged."""
+    """Read a checkpoint directory. Raises NotFound, and InvalidInput naming the file that is damaged.
+
+    Its tensors are read when they are asked for, also when the directory has been removed meanwhile.
+    """
     if not (path / MANIFEST).is_file():
         raise NotFound("this is no checkpoint", where=str(path), fix="name a checkpoint_<step> of a model_dir")
     text = _bytes(path / MANIFEST)
@@ -116,9 +118,11 @@ def read(path: Path) -> Checkpoint:
         if manifest["format"] not in _READABLE:
             what = f"a checkpoint of format {manifest['format']}; this version reads {', '.join(map(str, _READABLE))}"
             raise InvalidInput(what, where=str(path), fix=_AGAIN)
-        files = {name: _verified(path / name, expected) for name, expected in manifest["files"].items()}
-        weights, optimizer = (_unpack(path / name, files[name]) for name in (WEIGHTS, OPTIMIZER))
-        return _with_ledger(_checkpoint(manifest, weights, optimizer), path / LEDGER, files.get(LEDGER))
+        for name, expected in manifest["files"].items():
+            _verify(path / name, expected)
+        weights, optimizer = (_opened(path / name) for name in (WEIGHTS, OPTIMIZER))
+        ledger = _bytes(path / LEDGER) if LEDGER in manifest["files"] else None
+        return _with_ledger(_checkpoint(manifest, weights, optimizer), path / LEDGER, ledger)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         what = f"the manifest is damaged ({type(error).__name__}: {error})"
         raise InvalidInput(what, where=str(path / MANIFEST), fix=_AGAIN) from error
@@ -130,14 +134,39 @@ def _found(model_dir: Path) -> list[tuple[int, Path]]:
     return sorted((int(match[1]), path) for name, path in found.items() if (match := _NAME.match(name)))
 
 
-def _files(checkpoint: Checkpoint) -> dict[str, bytes]:
-    files = {WEIGHTS: _pack(checkpoint.state.weights), OPTIMIZER: _pack(checkpoint.state.optimizer)}
+def _files(checkpoint: Checkpoint) -> dict[str, Content]:
+    state = checkpoint.state
+    files: dict[str, Content] = {WEIGHTS: pieces(state.weights), OPTIMIZER: pieces(state.optimizer)}
     if checkpoint.accounts is not None or any(position.loader_state for position in checkpoint.streams):
         files[LEDGER] = ledger_file.pack(checkpoint.accounts, checkpoint.streams)
     return files
 
 
-def _manifest(checkpoint: Checkpoint, files: Mapping[str, bytes]) -> dict[str, Any]:
+class _Counted:
+    """A file's content, counted and digested while it is written, once."""
+
+    def __init__(self, content: Content) -> None:
+        self._pieces = (content,) if isinstance(content, bytes) else content
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        for piece in self._pieces:
+            self._digest.update(piece)
+            self._bytes += len(piece)
+            yield piece
+
+    def record(self) -> dict[str, int | str]:
+        return {"bytes": self._bytes, "sha256": self._digest.hexdigest()}
+
+
+def _manifest(checkpoint: Checkpoint, files: Mapping[str, _Counted]) -> Iterator[bytes]:
+    """Made when the other files have been written."""
+    content = _manifest_content(checkpoint, files)
+    yield json.dumps(content, indent=1, sort_keys=True, allow_nan=False).encode()
+
+
+def _manifest_content(checkpoint: Checkpoint, files: Mapping[str, _Counted]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "step": checkpoint.step,
@@ -147,7 +176,7 @@ def _manifest(checkpoint: Checkpoint, files: Mapping[str, bytes]) -> dict[str, A
         "data": dict(checkpoint.data),
         "executable": checkpoint.executable,
         "run": checkpoint.run,
-        "files": {name: {"bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()} for name, b in files.items()},
+        "files": {name: content.record() for name, content in files.items()},
     }
 
 
@@ -198,10 +227,6 @@ def _position(position: StreamPosition) -> dict[str, int | str]:
     }
 
 
-def _pack(tensors: Tensors) -> bytes:
-    return tensors_to_bytes({name: np.ascontiguousarray(array).reshape(array.shape) for name, array in tensors.items()})
-
-
 def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -209,18 +234,23 @@ def _bytes(path: Path) -> bytes:
         raise InvalidInput(f"{error.strerror} while reading a checkpoint", where=str(path), fix=_AGAIN) from error
 
 
-def _verified(path: Path, expected: dict[str, Any]) -> bytes:
-    content = _bytes(path)
-    if len(content) != expected["bytes"]:
-        what = f"the file has {len(content)} bytes, {expected['bytes']} were written"
-        raise InvalidInput(what, where=str(path), fix=_AGAIN)
-    if hashlib.sha256(content).hexdigest() != expected["sha256"]:
-        raise InvalidInput("the file is not what was written (its sha256 differs)", where=str(path), fix=_AGAIN)
-    return content
-
-
-def _unpack(path: Path, content: bytes) -> Tensors:
+def _verify(path: Path, expected: dict[str, Any]) -> None:
     try:
-        return tensors_from_bytes(content)
-    except SafetensorError as error:
+        with path.open("rb") as file:
+            size, digest = os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InvalidInput(f"{error.strerror} while reading a checkpoint", where=str(path), fix=_AGAIN) from error
+    if size != expected["bytes"]:
+        what = f"the file has {size} bytes, {expected['bytes']} were written"
+        raise InvalidInput(what, where=str(path), fix=_AGAIN)
+    if digest != expected["sha256"]:
+        raise InvalidInput("the file is not what was written (its sha256 differs)", where=str(path), fix=_AGAIN)
+
+
+def _opened(path: Path) -> Tensors:
+    try:
+        return TensorFile(path)
+    except NotTensors as error:
         raise InvalidInput(f"the file is no safetensors file ({error})", where=str(path), fix=_AGAIN) from error
+    except OSError as error:
+        raise InvalidInput(f"{error.strerror} while reading a checkpoint", where=str(path), fix=_AGAIN) from error

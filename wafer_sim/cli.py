@@ -49,6 +49,7 @@ def serve(
     state_dir: Path | None = None,
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
+    wafer_memory: str = "",
 ) -> None:
     """Run the coordinator until it is told to stop (Ctrl-C, SIGTERM).
 
@@ -64,18 +65,23 @@ def serve(
         PEM file with the certificate of this service.
     tls_key
         PEM file with its key.
+    wafer_memory
+        What the wafer has for weights, optimizer state, gradients and the values of a step, such as 40GB or 512MiB. A
+        model that is larger trains in weight streaming only. Default: no bound.
     """
     if not 0 <= port < 2**16:
         raise InvalidInput(f"{port} is no port", fix="choose one from 0 to 65535")
     if (tls_cert is None) != (tls_key is None):
         raise InvalidInput("TLS needs both a certificate and a key", fix="give --tls-cert and --tls-key")
+    from wafer_sim.memory_size import size_from
     from wafer_sim.service.server import Settings, serve_until_signal
     from wire.channel import Security
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     security = Security.from_environment(tls_cert, tls_key)
     directory = (state_dir or state_home()).expanduser().absolute()
-    serve_until_signal(Settings(directory, host, port, security))
+    memory = size_from(wafer_memory, "--wafer-memory") if wafer_memory else 0
+    serve_until_signal(Settings(directory, host, port, security, wafer_memory=memory))
 
 
 @app.command

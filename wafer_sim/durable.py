@@ -9,7 +9,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,10 +24,14 @@ _UNFINISHED = re.compile(r"^\.(?P<name>.+)\.(?P<pid>\d+)\.(?P<kind>new|old)$")
 _ANOTHER_LOOK = 0.02
 
 
-def write_directory(target: Path, files: Mapping[str, bytes]) -> None:
+Content = bytes | Iterable[bytes | memoryview]
+"""Of a file: all of it, or its pieces in order, made while they are written."""
+
+
+def write_directory(target: Path, files: Mapping[str, Content]) -> None:
     """Make a directory with these files, replacing the one there. Raises Exhausted when the disk is full.
 
-    It is written beside the target, made durable and renamed, so a reader who asks `directories` sees the old one or
+    They are written in their order. It is written beside the target, made durable and renamed, so a reader who asks `directories` sees the old one or
     the new one. When it raises, either the target is as it was or the new one is there, whole.
     """
     new, old = _beside(target, "new"), _beside(target, "old")
@@ -154,9 +158,10 @@ def _beside(target: Path, kind: str) -> Path:
     return target.with_name(f".{target.name}.{os.getpid()}.{kind}")
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: Content) -> None:
     with path.open("xb") as file:
-        file.write(content)
+        for piece in (content,) if isinstance(content, bytes) else content:
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
 

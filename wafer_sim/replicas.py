@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -158,9 +158,28 @@ def _over_replicas(values: list[Array]) -> Array:
 
 def _mean(parts: list[Sequence[Any]]) -> Sequence[Any]:
     """The mean of each tensor over the replicas, added up in the order of their numbers."""
-    if len(parts) == 1:
-        return parts[0]
-    return [_mean_of(tensors) for tensors in zip(*parts, strict=True)]
+    return parts[0] if len(parts) == 1 else _Means(parts)
+
+
+class _Means(Sequence[Any]):
+    """Each mean is made when it is looked at, so that whoever uses one at a time has no more in memory."""
+
+    def __init__(self, parts: list[Sequence[Any]]) -> None:
+        self._tensors = list(zip(*parts, strict=True))
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [_mean_of(tensors) for tensors in self._tensors[index]]
+        return _mean_of(self._tensors[index])
 
 
 def _mean_of(tensors: Sequence[Any]) -> Any:

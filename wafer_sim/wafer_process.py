@@ -67,8 +67,10 @@ class WaferProcess:
         *,
         listen: str = "localhost",
         security: Security | None = None,
+        memory: int = 0,
     ) -> None:
         self._executables = executables
+        self._memory = memory
         self._coordinator = coordinator
         known = security or Security.from_environment()
         self._server, port = serve(listen, 0, known, threads=4096)
@@ -166,7 +168,7 @@ class WaferProcess:
         from wafer_sim.run.life import Run
 
         self._require_wanted()
-        self._run = Run(spec, self._executables, self._board)
+        self._run = Run(spec, self._executables, self._board, self._memory)
         # Orders that came while there was no run yet; those that come from here on find it.
         if self._verdict is not None:
             self._run.fail(self._verdict)
@@ -247,6 +249,7 @@ def main() -> int:
     parser.add_argument("--incarnation", type=int, required=True)
     parser.add_argument("--executables", type=Path, required=True)
     parser.add_argument("--listen", default="localhost")
+    parser.add_argument("--memory", type=int, default=0, help="bytes that the wafer has; 0: no bound")
     parser.add_argument("--tls-cert", type=Path)
     parser.add_argument("--tls-key", type=Path)
     options = parser.parse_args()
@@ -259,6 +262,7 @@ def main() -> int:
         options.executables,
         listen=options.listen,
         security=security,
+        memory=options.memory,
     )
 
     leave_when_told(process.stop, (signal.SIGTERM,), at_eof=True)

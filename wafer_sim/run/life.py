@@ -22,7 +22,7 @@ from wafer_sim.run.board import Board
 from wafer_sim.run.evaluate import Evaluation
 from wafer_sim.run.feed import Feed
 from wafer_sim.run.train import Training
-from wafer_sim.runtime.opening import open_executor
+from wafer_sim.runtime.opening import Execution, open_executor
 from wafer_sim.runtime.protocol import Executor
 from wire.codec import cursor_from
 from wire.cursor import Cursor
@@ -38,9 +38,12 @@ DEFAULT_INPUT_TIMEOUT = 300.0
 
 
 class Run:
-    """One run. `live` returns when it has ended; `stop` and `fail` may be called from any thread."""
+    """One run. `live` returns when it has ended; `stop` and `fail` may be called from any thread.
 
-    def __init__(self, spec: run_pb2.RunSpec, executables: Path, board: Board) -> None:
+    memory: bytes that the wafer has; 0: no bound.
+    """
+
+    def __init__(self, spec: run_pb2.RunSpec, executables: Path, board: Board, memory: int = 0) -> None:
         begun = time.perf_counter()
         self._board = board
         self._fault: Fault | None = None
@@ -49,7 +52,7 @@ class Run:
         _require_entry(program, spec, elements)
         spec, checkpoint = _starting_point(spec, board)
         self._spec = spec
-        self._executor = _executor(program, spec, checkpoint)
+        self._executor = _executor(program, spec, checkpoint, memory)
         timeout = spec.input_timeout or DEFAULT_INPUT_TIMEOUT
         self.feed = Feed(spec.data, [t.dtype for t in program.inputs], _ledger(spec, checkpoint), timeout, board)
         self.ingest = IngestServicer(board.run_id, self.feed.ports, sharing=not spec.tcp_only)
@@ -115,10 +118,13 @@ def _told(found: tuple[Checkpoint, list[str]], board: Board) -> Checkpoint:
     return checkpoint
 
 
-def _executor(program: AnyProgram, spec: run_pb2.RunSpec, checkpoint: Checkpoint) -> Executor:
+def _executor(program: AnyProgram, spec: run_pb2.RunSpec, checkpoint: Checkpoint, memory: int) -> Executor:
     optimizer = OptimizerSpec.model_validate_json(spec.optimizer) if spec.optimizer else None
     threads = threads_of(spec.data.replicas)
-    return open_executor(program, checkpoint.state, optimizer, threads=threads, fresh=spec.fresh_start)
+    outside = Path(spec.model_dir) if spec.weight_streaming else None
+    bounds = [size for size in (memory, spec.wafer_memory) if size]
+    how = Execution(outside, min(bounds, default=0), spec.data.replicas)
+    return open_executor(program, checkpoint.state, optimizer, threads=threads, fresh=spec.fresh_start, execution=how)
 
 
 def _ledger(spec: run_pb2.RunSpec, checkpoint: Checkpoint) -> Ledger:

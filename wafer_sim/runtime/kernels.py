@@ -82,14 +82,19 @@ def _mixed(z: int) -> int:
     return z ^ (z >> 31)
 
 
-def generator(key: Key, number: int) -> torch.Generator:
-    """The generator of one node in one step of one replica; the global one is never touched."""
+def generator(key: Key | None, number: int) -> torch.Generator | None:
+    """The generator of one node in one step of one replica; the global one is never touched.
+
+    None where there is no key: such a run is on tensors without memory, and draws nothing.
+    """
+    if key is None:
+        return None
     made = torch.Generator()
     made.manual_seed(stream_seed(key, number))
     return made
 
 
-def _kept(gen: torch.Generator, shape: torch.Size, p: float) -> Tensor:
+def _kept(gen: torch.Generator | None, shape: torch.Size, p: float) -> Tensor:
     """True with probability 1 - p, to 1/65536. Sixteen bits a number: five times quicker than Tensor.bernoulli_."""
     count = shape.numel()
     words = torch.empty((count + 3) // 4, dtype=torch.int64).random_(-(2**63), None, generator=gen)
@@ -97,7 +102,7 @@ def _kept(gen: torch.Generator, shape: torch.Size, p: float) -> Tensor:
     return words.view(torch.int16)[:count].ge(threshold).view(shape)
 
 
-def _native_dropout(gen: torch.Generator, x: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
+def _native_dropout(gen: torch.Generator | None, x: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:
     if not train or p == 0:
         return x, torch.ones_like(x, dtype=torch.bool)
     if p == 1:
@@ -106,7 +111,7 @@ def _native_dropout(gen: torch.Generator, x: Tensor, p: float, train: bool | Non
     return x * kept * (1 / (1 - p)), kept
 
 
-def _dropout(gen: torch.Generator, x: Tensor, p: float, dtype: torch.dtype, scale: float) -> tuple[Tensor, Tensor]:
+def _dropout(gen: torch.Generator | None, x: Tensor, p: float, dtype: torch.dtype, scale: float) -> tuple[Tensor, Tensor]:
     if p in (0, 1):
         out, kept = _native_dropout(gen, x, p, True)
         return out, kept.to(dtype) * scale
@@ -114,27 +119,27 @@ def _dropout(gen: torch.Generator, x: Tensor, p: float, dtype: torch.dtype, scal
     return x * noise if x.dtype == dtype else x * noise.to(x.dtype), noise
 
 
-def _bernoulli(gen: torch.Generator, x: Tensor) -> Tensor:
+def _bernoulli(gen: torch.Generator | None, x: Tensor) -> Tensor:
     return torch.bernoulli(x, generator=gen)
 
 
-def _bernoulli_p(gen: torch.Generator, x: Tensor, p: float) -> Tensor:
+def _bernoulli_p(gen: torch.Generator | None, x: Tensor, p: float) -> Tensor:
     return torch.empty_like(x).bernoulli_(p, generator=gen)
 
 
-def _rand(gen: torch.Generator, size: list[int], dtype: torch.dtype | None = None) -> Tensor:
+def _rand(gen: torch.Generator | None, size: list[int], dtype: torch.dtype | None = None) -> Tensor:
     return torch.rand(size, generator=gen, dtype=dtype)
 
 
-def _randn(gen: torch.Generator, size: list[int], dtype: torch.dtype | None = None) -> Tensor:
+def _randn(gen: torch.Generator | None, size: list[int], dtype: torch.dtype | None = None) -> Tensor:
     return torch.randn(size, generator=gen, dtype=dtype)
 
 
-def _rand_like(gen: torch.Generator, x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+def _rand_like(gen: torch.Generator | None, x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     return torch.rand(x.shape, generator=gen, dtype=dtype or x.dtype)
 
 
-def _randn_like(gen: torch.Generator, x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+def _randn_like(gen: torch.Generator | None, x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     return torch.randn(x.shape, generator=gen, dtype=dtype or x.dtype)
 
 
@@ -152,7 +157,7 @@ def _cast(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
 def _max_pool2d_backward(grad: Tensor, x: Tensor, *sizes: Any) -> Tensor:
     """Torch trusts the indices; a program's need not come from the forward pass."""
     indices = sizes[-1]
-    inside = not indices.numel() or 0 <= int(indices.min()) <= int(indices.max()) < _area(x)
+    inside = indices.is_meta or not indices.numel() or 0 <= int(indices.min()) <= int(indices.max()) < _area(x)
     if grad.shape != indices.shape or not inside:
         raise IndexError("the indices of a max pooling do not belong to its input")
     made: Tensor = torch.ops.aten.max_pool2d_with_indices_backward.default(grad, x, *sizes)

@@ -35,39 +35,47 @@ class Optimizer:
     """An optimizer with its schedule, its clipping and its loss scaling: gradients in, weights changed.
 
     learning_rate: step -> rate, where step counts the steps made before. loss_scale: where loss scaling stands; None
-    where the spec asks for none. Gradients are those of the loss times loss_scale.scale.
+    where the spec asks for none. Gradients are those of the loss times loss_scale.scale. keep: puts a new state tensor
+    of at least one dimension where it is to live, and gives it back; it changes in place from then on.
     """
 
-    def __init__(self, spec: OptimizerSpec, named_parameters: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, spec: OptimizerSpec, named_parameters: Mapping[str, Tensor], keep: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         self.spec = spec
+        self._keep = keep
         self.learning_rate = learning_rate(spec.learning_rate, keep_counting=spec.disable_lr_steps_reset)
         self.inner = build_optimizer(spec, named_parameters)
         self._named = dict(named_parameters)
         self._parameters = list(self._named.values())
         self._scaling = LossScaling.of(spec)
         self.loss_scale: LossScale | None = self._scaling.begin() if self._scaling else None
+        self._settle(self._parameters)
 
-    def apply(self, gradients: Sequence[Tensor], step: int) -> bool:
+    def apply(self, gradients: Sequence[Tensor], step: int, norm: Tensor | None = None) -> bool:
         """Change the weights once. gradients: one per parameter, in their order; used up (scaled, clipped in place).
 
-        False: loss scaling skipped the step, and the weights are as before.
+        norm: of all gradients of the model, where these are only some of them. False: loss scaling skipped the step,
+        and the weights are as before.
         """
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
-            parameter.grad = _like(parameter, gradient)
-        applied = self.step(step)
+            parameter.grad = like(parameter, gradient)
+        applied = self.step(step, norm)
         for parameter in self._parameters:
             parameter.grad = None
         return applied
 
-    def step(self, step: int) -> bool:
+    def step(self, step: int, norm: Tensor | None = None) -> bool:
         """Change the weights once by the gradients that the parameters hold. step: steps made before. As `apply`."""
         if self._overflows():
             return False
-        self._clip()
+        self._clip(norm)
         rate = self.learning_rate(step)
         for group in self.inner.param_groups:
             group["lr"] = rate
+        fresh = [parameter for parameter in self._parameters if parameter not in self.inner.state] if self._keep else []
         self.inner.step()
+        self._settle(fresh)
         return True
 
     def zero_grad(self) -> None:
@@ -76,12 +84,22 @@ class Optimizer:
 
     def state(self) -> dict[str, Array]:
         """Copies of all state tensors, as "<parameter>/<what>"; the same set of names from the first step on."""
-        found = {}
-        for name, parameter in self._named.items():
-            for what, value in self.inner.state.get(parameter, {}).items():
-                if value is not None:
-                    found[f"{name}/{what}"] = np.array(torch.as_tensor(value).float().numpy())
-        return found
+        return {key: self.value(key) for key in self.keys()}
+
+    def keys(self) -> list[str]:
+        """The names of all state tensors."""
+        return [
+            f"{name}/{what}"
+            for name, parameter in self._named.items()
+            for what, value in self.inner.state.get(parameter, {}).items()
+            if value is not None
+        ]
+
+    def value(self, key: str) -> Array:
+        """A copy of one state tensor. Raises KeyError for a name that is none of `keys`."""
+        name, _, what = key.rpartition("/")
+        value = self.inner.state[self._named[name]][what]
+        return np.array(torch.as_tensor(value).float().numpy())
 
     def scalars(self) -> dict[str, Scalar]:
         """What belongs to `state()` and is no tensor: the optimizer's type, and where loss scaling stands."""
@@ -106,6 +124,15 @@ class Optimizer:
             if value.dim() and value.shape == parameter.shape:
                 value = value.to(parameter.dtype)
             self.inner.state[parameter][what] = value
+        self._settle(self._parameters)
+
+    def _settle(self, parameters: Sequence[Tensor]) -> None:
+        if self._keep is None:
+            return
+        for state in (self.inner.state.get(parameter, {}) for parameter in parameters):
+            for what, value in state.items():
+                if isinstance(value, Tensor) and value.dim():
+                    state[what] = self._keep(value)
 
     def _overflows(self) -> bool:
         """Divide the gradients by the scale, and go on to the next one. True: the step is to be skipped."""
@@ -116,9 +143,11 @@ class Optimizer:
         self.loss_scale = self._scaling.after(self.loss_scale, overflow)
         return overflow
 
-    def _clip(self) -> None:
+    def _clip(self, norm: Tensor | None) -> None:
         if self.spec.max_gradient_norm:
-            torch.nn.utils.clip_grad_norm_(self._parameters, self.spec.max_gradient_norm)
+            gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+            norm = total_norm([norm_of(gradient) for gradient in gradients]) if norm is None else norm
+            torch.nn.utils.clip_grads_with_norm_(self._parameters, self.spec.max_gradient_norm, norm)
         elif self.spec.max_gradient_value:
             torch.nn.utils.clip_grad_value_(self._parameters, self.spec.max_gradient_value)
 
@@ -131,7 +160,17 @@ def unscale(gradients: list[Tensor], scale: float) -> bool:
     return bool(overflow)
 
 
-def _like(parameter: Tensor, gradient: Tensor) -> Tensor:
+def norm_of(gradient: Tensor) -> Tensor:
+    """The 2-norm of one parameter's gradient."""
+    return torch.linalg.vector_norm(gradient)
+
+
+def total_norm(norms: Sequence[Tensor]) -> Tensor:
+    """The 2-norm of all gradients of a model, of the norms of each."""
+    return torch.linalg.vector_norm(torch.stack([*norms]))
+
+
+def like(parameter: Tensor, gradient: Tensor) -> Tensor:
     """Fused kernels walk memory: a gradient must have its parameter's dtype and be dense."""
     return gradient.to(parameter.dtype).contiguous()
 

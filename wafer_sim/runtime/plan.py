@@ -10,18 +10,16 @@ from typing import Any, NamedTuple
 import torch
 
 from wafer_sim.compiler.program import Argument, Constant, Graph, Node, Ref, references
-from wafer_sim.kernels.aten import KERNELS
+from wafer_sim.runtime.aliases import bases
 from wafer_sim.runtime.kernels import Key, function, generator, overload
 from wafer_sim.runtime.precision import PRODUCTS, mentions_float16, widely
 from wafer_sim.runtime.seed import unseeded
 from wafer_sim.runtime.simplify import Call, simplify
 from wire.errors import InvalidInput
 
-_VIEWS = ("view", "cast")
 _FOLDED = ("aten.scalar_tensor.default", "aten.full.default", "aten.zeros.default", "aten.ones.default")
 _FOLD_LIMIT = 1 << 16
 _ONE = torch.ones(())
-_SHARE = {"wafer.contiguous", "aten._to_copy.default", "aten.native_dropout.default", "wafer.dropout"}
 
 
 class Bound(NamedTuple):
@@ -50,24 +48,38 @@ class Plan:
         self._key = len(self._slots)
         self._slots.append(None)
         self._results = [outputs[name] for name in wanted]
-        calls = self._fold(calls)
-        last = _last_uses(calls, keep={*self._results, *range(values)})
-        self._steps = [self._bind(call, last.get(i, ())) for i, call in enumerate(calls)]
-        self.owned = _owned(calls, self._results, values)
+        self.calls = self._arranged(self._fold(calls))
+        last = _last_uses(self.calls, keep={*self._results, *range(values)})
+        self.steps = [self._bind(call, last.get(i, ())) for i, call in enumerate(self.calls)]
+        self.owned = _owned(self.calls, self._results, values)
 
     def run(self, values: Sequence[Any], key: Key, seed: Any = _ONE) -> list[Any]:
         """The wanted outputs. values: parameters, then inputs. seed: the loss's own gradient, a scalar tensor.
 
         Raises Failed, naming the node.
         """
+        slots = self.begin(values, key, seed)
+        self.go(slots, self.steps)
+        return self.results(slots)
+
+    def begin(self, values: Sequence[Any], key: Key | None, seed: Any = _ONE) -> list[Any]:
+        """The slots of a run before its first step. key: None for one in which nothing is drawn. Else as `run`."""
         slots = self._slots.copy()
         slots[: len(values)] = values
         slots[self._key] = key
         for place in self.seeds:
             slots[place] = seed
+        return slots
+
+    def results(self, slots: Sequence[Any]) -> list[Any]:
+        """The wanted outputs, once all steps are done."""
+        return [slots[index] for index in self._results]
+
+    def go(self, slots: list[Any], steps: Sequence[Bound]) -> None:
+        """Do some of the steps, which follow those done before. Raises Failed, naming the node."""
         node = None
         try:
-            for run, take, out, free, node in self._steps:  # noqa: B007 - the node is for the error below
+            for run, take, out, free, node in steps:  # noqa: B007 - the node is for the error below
                 result = run(*take(slots))
                 if isinstance(out, int):
                     slots[out] = result
@@ -79,7 +91,10 @@ class Plan:
                     slots[index] = None
         except (RuntimeError, IndexError, TypeError, ValueError) as error:
             raise Failed(node, error) from error
-        return [slots[index] for index in self._results]
+
+    def _arranged(self, calls: list[Call]) -> list[Call]:
+        """The calls as they will be done: here in the order of the graph."""
+        return calls
 
     def _fold(self, calls: list[Call]) -> list[Call]:
         left = []
@@ -225,13 +240,7 @@ def _last_uses(calls: Sequence[Call], keep: set[int]) -> dict[int, tuple[int, ..
 
 def _owned(calls: Sequence[Call], results: Sequence[int], values: int) -> tuple[bool, ...]:
     """For each result whether its memory is its own, and not a parameter's, an input's, a constant's or another's."""
-    base: dict[int, int] = {}
-    for call in calls:
-        first = next(iter(references(call.node)), None)
-        shares = call.node.op in _SHARE or (call.node.op in KERNELS and KERNELS[call.node.op].family in _VIEWS)
-        for out in call.node.outputs:
-            if out is not None:
-                base[out] = base.get(first.index, first.index) if shares and first is not None else out
+    base = bases(calls)
     taken: set[int] = set()
     owned = []
     for result in results:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from wafer_sim.compiler.check import BUFFER, GRAD, require_supported
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Graph, Program
 from wafer_sim.compiler.program import Tensor as Spec
 from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.runtime.kernels import Key
 from wafer_sim.runtime.loss_scaling import LossScale
 from wafer_sim.runtime.optimizers import Optimizer
 from wafer_sim.runtime.plan import Failed, Plan
@@ -50,12 +52,15 @@ class TorchExecutor:
         self._threads = threads
         self._order_sums(program)
         self.program = program
-        self._values = [torch.zeros(p.tensor.shape, dtype=_dtype(p.tensor)) for p in program.parameters]
+        self._values = [self._room_for(p.tensor) for p in program.parameters]
         self._named = {p.tensor.name: value for p, value in zip(program.parameters, self._values, strict=True)}
         self._trained = {p.tensor.name: self._named[p.tensor.name] for p in program.parameters if p.trained}
         self._load_weights(weights)
-        self._optimizer = Optimizer(optimizer, self._trained) if optimizer is not None and self._trained else None
-        self._wanted = {entry: self._outputs(entry, graph) for entry, graph in program.graphs.items()}
+        self._spec = optimizer if self._trained else None
+        self._optimizer: Optimizer | None = None
+        if self._spec is not None:
+            self._optimize(self._spec)
+        self._wanted = {entry: wanted_of(program, entry, graph) for entry, graph in program.graphs.items()}
         self._plans = {entry: self._plan(entry, graph) for entry, graph in program.graphs.items()}
         self._require_seeds()
 
@@ -79,13 +84,11 @@ class TorchExecutor:
         A step with gradients that are not finite is skipped where the loss is scaled: only the scale changes.
         """
         if self._optimizer is None:
-            raise InvalidInput("this executor has no optimizer", where="optimizer", fix="load it with an OptimizerSpec")
+            raise no_optimizer()
         with torch.inference_mode():
             count = len(self._trained)
-            if not self._optimizer.apply(reduced[:count], step):
-                return
-            for name, value in zip(self._updated(), reduced[count:], strict=True):
-                self._named[name].copy_(value)
+            if self._optimizer.apply(reduced[:count], step):
+                self._update_buffers(reduced[count:])
 
     @property
     def loss_scale(self) -> LossScale | None:
@@ -105,7 +108,7 @@ class TorchExecutor:
 
     def state(self) -> State:
         """Copies of weights, buffers and optimizer state."""
-        weights = {name: _array(value) for name, value in self._named.items()}
+        weights = {name: array_of(value) for name, value in self._named.items()}
         if self._optimizer is None:
             return State(weights)
         return State(weights, self._optimizer.state(), self._optimizer.scalars())
@@ -113,25 +116,56 @@ class TorchExecutor:
     def load(self, state: State) -> None:
         """Continue from a state, whole or weights only. Raises InvalidInput, naming the tensor that does not fit."""
         self._load_weights(state.weights)
-        if self._optimizer is None or not state.scalars:
+        if self._spec is None or not state.scalars:
             return
         with torch.inference_mode():
-            self._optimizer.load(state.optimizer, state.scalars)
+            self._load_optimizer(state)
 
-    def _run(self, kind: str, batch: Batch, key: tuple[int, int, int]) -> list[Any]:
+    def _run(self, kind: str, batch: Batch, key: Key) -> list[Any]:
+        plan = self._found(kind, batch)
+        with torch.inference_mode(), self._explaining(batch):
+            results = plan.run([*self._values, *self._arrived(batch)], key, self._seed)
+            return [r if mine else r.clone() for r, mine in zip(results, plan.owned, strict=True)]
+
+    def _found(self, kind: str, batch: Batch) -> Plan:
+        """The plan for a batch, and torch ready for it in this thread. Raises InvalidInput where there is none."""
         entry = Entry(kind, len(batch[0]) if len(batch) else 0)
         plan = self._plans.get(entry)
         if plan is None or len(batch) != len(self.program.inputs):
             raise self._no_entry(entry, batch)
         if torch.get_num_threads() != self._threads:
             torch.set_num_threads(self._threads)
-        with torch.inference_mode():
-            inputs = [_arrive(array, spec) for array, spec in zip(batch, self.program.inputs, strict=True)]
-            try:
-                results = plan.run([*self._values, *inputs], key, self._seed)
-            except Failed as failure:
-                raise self._explained(failure, batch) from failure.error
-            return [r if mine else r.clone() for r, mine in zip(results, plan.owned, strict=True)]
+        return plan
+
+    def _arrived(self, batch: Batch) -> list[torch.Tensor]:
+        return [_arrive(array, spec) for array, spec in zip(batch, self.program.inputs, strict=True)]
+
+    @contextmanager
+    def _explaining(self, batch: Batch) -> Iterator[None]:
+        """A node that cannot compute is said as a person reads it. Raises InvalidInput."""
+        try:
+            yield
+        except Failed as failure:
+            raise self._explained(failure, batch) from failure.error
+
+    def _room_for(self, spec: Spec) -> torch.Tensor:
+        """A tensor of zeros where a parameter lives."""
+        return torch.zeros(spec.shape, dtype=dtype_of(spec))
+
+    def _optimize(self, spec: OptimizerSpec) -> None:
+        self._optimizer = Optimizer(spec, self._trained)
+
+    def _load_optimizer(self, state: State) -> None:
+        if self._optimizer is not None:
+            self._optimizer.load(state.optimizer, state.scalars)
+
+    def _put(self, name: str, array: Array) -> None:
+        """Give a parameter its values, which fit."""
+        self._named[name].copy_(torch.from_numpy(np.array(array)))
+
+    def _update_buffers(self, values: Sequence[Any]) -> None:
+        for name, value in zip(self._updated(), values, strict=True):
+            self._named[name].copy_(value)
 
     @property
     def _seed(self) -> torch.Tensor:
@@ -140,20 +174,15 @@ class TorchExecutor:
         return torch.ones(()) if scale is None else torch.tensor(scale.scale)
 
     def _plan(self, entry: Entry, graph: Graph) -> Plan:
-        computed = graph if self.program.emulate_float16 else in_float32(graph)
-        return Plan(computed, len(self._values) + len(self.program.inputs), self._wanted[entry])
+        """A graph made ready to run."""
+        values = len(self._values) + len(self.program.inputs)
+        return Plan(computed_graph(self.program, graph), values, self._wanted[entry])
 
     def _require_seeds(self) -> None:
         for entry, plan in self._plans.items():
             if entry.kind == GRADIENTS and self.loss_scale is not None and not plan.seeds:
                 what = f"the loss cannot be scaled: graph {entry} does not say where its backward pass begins"
                 raise Refused(what, where="optimizer.loss_scaling_factor", fix="set it to 1.0")
-
-    def _outputs(self, entry: Entry, graph: Graph) -> list[str]:
-        if entry.kind == EVALUATE:
-            return sorted(graph.outputs)
-        buffers = [BUFFER + p.tensor.name for p in self.program.parameters if BUFFER + p.tensor.name in graph.outputs]
-        return ["loss", *(GRAD + name for name in self._trained), *buffers]
 
     def _updated(self) -> list[str]:
         names = next((w for e, w in self._wanted.items() if e.kind == GRADIENTS), [])
@@ -169,7 +198,7 @@ class TorchExecutor:
                 what = f"parameter {name!r} has shape {tuple(target.shape)}, the values have {tuple(array.shape)}"
                 raise InvalidInput(what, where=name, fix="load weights of the same model")
         for name, array in weights.items():
-            self._named[name].copy_(torch.from_numpy(np.array(array)))
+            self._put(name, array)
 
     def _order_sums(self, program: Program) -> None:
         """Additions at computed places run in any order on several threads, unless torch is told to keep one."""
@@ -200,6 +229,25 @@ class TorchExecutor:
         return InvalidInput(what, where=source, fix="mend this line of the model")
 
 
+def wanted_of(program: Program, entry: Entry, graph: Graph) -> list[str]:
+    """The outputs of a graph in the order in which they are wanted; the loss is the first of a training step."""
+    if entry.kind == EVALUATE:
+        return sorted(graph.outputs)
+    trained = [GRAD + p.tensor.name for p in program.parameters if p.trained]
+    buffers = [BUFFER + p.tensor.name for p in program.parameters if BUFFER + p.tensor.name in graph.outputs]
+    return ["loss", *trained, *buffers]
+
+
+def computed_graph(program: Program, graph: Graph) -> Graph:
+    """A program's graph as it is computed here: without float16, unless its rounding is asked for."""
+    return graph if program.emulate_float16 else in_float32(graph)
+
+
+def no_optimizer() -> InvalidInput:
+    """What is wrong where weights should change and nothing says how."""
+    return InvalidInput("this executor has no optimizer", where="optimizer", fix="load it with an OptimizerSpec")
+
+
 def _out_of_range(inputs: Sequence[Spec], batch: Batch, size: str | None) -> str:
     whole = [(spec.name, a) for spec, a in zip(inputs, batch, strict=True) if a.dtype.kind in "iu" and a.size]
     fields = [(name, int(np.min(a)), int(np.max(a))) for name, a in whole]
@@ -223,15 +271,17 @@ def _arrive(array: npt.NDArray[np.generic], spec: Spec) -> torch.Tensor:
 
 
 def _copied(array: npt.NDArray[Any], spec: Spec) -> torch.Tensor:
-    target = torch.empty(array.shape, dtype=_dtype(spec))
+    target = torch.empty(array.shape, dtype=dtype_of(spec))
     np.copyto(target.numpy(), array)
     return target
 
 
-def _dtype(spec: Spec) -> torch.dtype:
+def dtype_of(spec: Spec) -> torch.dtype:
+    """A tensor's dtype as torch has it."""
     dtype: torch.dtype = getattr(torch, spec.dtype)
     return dtype
 
 
-def _array(value: torch.Tensor) -> Array:
+def array_of(value: torch.Tensor) -> Array:
+    """A copy as numpy has it."""
     return np.array((value.float() if value.dtype is torch.bfloat16 else value).numpy())

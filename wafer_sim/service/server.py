@@ -35,7 +35,10 @@ _GOODBYE_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to serve. port 0: any free one. wafer_program: the command of a wafer process, before its options."""
+    """How to serve. port 0: any free one. wafer_program: the command of a wafer process, before its options.
+
+    wafer_memory: bytes that the wafer has for a run; 0: no bound.
+    """
 
     state_dir: Path
     host: str = "localhost"
@@ -43,6 +46,7 @@ class Settings:
     security: Security = field(default_factory=Security)
     wafer_program: Sequence[str] = WAFER_PROGRAM
     limits: Limits = field(default_factory=Limits)
+    wafer_memory: int = 0
 
 
 class Service:
@@ -63,7 +67,7 @@ class Service:
             claim.say(f"process {os.getpid()}, at {self.address}")
             journal = held.enter_context(closing(Journal(settings.state_dir)))
             near = seen_from(self.address, "localhost:0")
-            program = (*settings.wafer_program, *_listening(settings))
+            program = (*settings.wafer_program, *_listening(settings), *_remembering(settings))
             supervisor = Supervisor(near, executables, _environment(settings.security), program)
             self.hub = Hub(supervisor, journal, settings.limits, on_broken=on_broken)
             self._health = health.HealthServicer()
@@ -120,6 +124,10 @@ def _listening(settings: Settings) -> tuple[str, ...]:
     if security.certificate is None or security.key is None:
         return listen
     return (*listen, "--tls-cert", str(security.certificate), "--tls-key", str(security.key))
+
+
+def _remembering(settings: Settings) -> tuple[str, ...]:
+    return ("--memory", str(settings.wafer_memory)) if settings.wafer_memory else ()
 
 
 def _environment(security: Security) -> dict[str, str]:
