@@ -20,14 +20,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wafer_sim import ledger_file
 from wafer_sim.accounts import Accounts
 from wafer_sim.durable import MANIFEST, Content, clean, directories, remove_directory, write_directory
 from wafer_sim.ledger import StreamPosition
 from wafer_sim.runtime.protocol import Array, State
-from wafer_sim.tensor_files import NotTensors, TensorFile, pieces
+from wafer_sim.tensor_files import NotTensorsError, TensorFile, pieces
 from wire.cursor import Cursor
 from wire.errors import InvalidInput, NotFound
 
@@ -250,7 +248,7 @@ def _verify(path: Path, expected: dict[str, Any]) -> None:
 def _opened(path: Path) -> Tensors:
     try:
         return TensorFile(path)
-    except NotTensors as error:
+    except NotTensorsError as error:
         raise InvalidInput(f"the file is no safetensors file ({error})", where=str(path), fix=_AGAIN) from error
     except OSError as error:
         raise InvalidInput(f"{error.strerror} while reading a checkpoint", where=str(path), fix=_AGAIN) from error

@@ -42,7 +42,7 @@ def state_home() -> Path:
 
 
 @app.command
-def serve(
+def serve(  # noqa: PLR0913 - an option of the command line each
     *,
     host: str = "localhost",
     port: int = 9000,

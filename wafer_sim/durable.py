@@ -31,8 +31,9 @@ Content = bytes | Iterable[bytes | memoryview]
 def write_directory(target: Path, files: Mapping[str, Content]) -> None:
     """Make a directory with these files, replacing the one there. Raises Exhausted when the disk is full.
 
-    They are written in their order. It is written beside the target, made durable and renamed, so a reader who asks `directories` sees the old one or
-    the new one. When it raises, either the target is as it was or the new one is there, whole.
+    They are written in their order. It is written beside the target, made durable and renamed, so a reader who asks
+    `directories` sees the old one or the new one. When it raises, either the target is as it was or the new one is
+    there, whole.
     """
     new, old = _beside(target, "new"), _beside(target, "old")
     with _said(target):

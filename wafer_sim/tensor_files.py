@@ -36,7 +36,7 @@ _NAMES = {np.dtype(text): name for name, text in _DTYPES.items()}
 _LENGTH = 8
 
 
-class NotTensors(ValueError):
+class NotTensorsError(ValueError):
     """A file that holds something else."""
 
 
@@ -58,7 +58,7 @@ def pieces(tensors: Tensors) -> Iterator[bytes | memoryview]:
     yield len(text).to_bytes(_LENGTH, "little") + text
     for name in order:
         if known[name][2]:
-            yield memoryview(_plain(tensors[name]).reshape(-1)).cast("B")
+            yield _plain(tensors[name]).reshape(-1).view(np.uint8).data
 
 
 def _described(array: npt.NDArray[Any]) -> tuple[str, list[int], int]:
@@ -75,7 +75,7 @@ def _plain(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 class TensorFile(Mapping[str, npt.NDArray[Any]]):
     """The tensors of a file; each is read when it is asked for, and is a copy.
 
-    The file may be removed meanwhile. Raises NotTensors for one that is no file of tensors, and OSError.
+    The file may be removed meanwhile. Raises NotTensorsError for one that is no file of tensors, and OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,15 +83,15 @@ class TensorFile(Mapping[str, npt.NDArray[Any]]):
             try:
                 self._file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             except ValueError as error:
-                raise NotTensors("it is empty") from error
+                raise NotTensorsError("it is empty") from error
         self._begin = _LENGTH + int.from_bytes(self._file[:_LENGTH], "little")
         try:
             header = json.loads(self._file[_LENGTH : self._begin])
             self._entries = {str(name): _Entry(entry) for name, entry in header.items() if name != "__metadata__"}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise NotTensors(f"its header is damaged: {type(error).__name__}: {error}") from error
+            raise NotTensorsError(f"its header is damaged: {type(error).__name__}: {error}") from error
         if any(entry.last > len(self._file) - self._begin for entry in self._entries.values()):
-            raise NotTensors("a tensor reaches beyond its end")
+            raise NotTensorsError("a tensor reaches beyond its end")
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         entry = self._entries[name]

@@ -123,7 +123,6 @@ def test_an_evaluation_without_a_checkpoint_asks_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "mode", "params", "config", "where"),
     [
-        (Refused, "train", {}, {"execution_strategy": "weight_streaming"}, "runconfig.execution_strategy"),
         (Refused, "train", {"csconfig": {"use_cbfloat16": True}}, {}, "csconfig.use_cbfloat16"),
         (InvalidInput, "eval", {}, {"fabric_mode": "drain"}, "runconfig.fabric_mode"),
     ],

@@ -59,21 +59,27 @@ class Fetcher:
             self._changed.notify_all()
 
     def _serve(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._over or any(self._may_fetch(p) for p in self._passes))
-                if self._over:
-                    return
-                due = min((p for p in self._passes if self._may_fetch(p)), key=lambda p: p.fetched - p.at)
-                fresh = self._begin(due)
-            problem = _fetched(fresh)
-            with self._changed:
-                due.fetching = False
-                due.fetched += 1
-                due.problem = due.problem or problem
-                if due.closed:
-                    self._release(due, due.holding.copy())
-                self._changed.notify_all()
+        going = True
+        while going:
+            going = self._bring_next()  # a call of its own: what it held of a walk, and so of an executor, is gone
+
+    def _bring_next(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._over or any(self._may_fetch(p) for p in self._passes))
+            if self._over:
+                return False
+            due = min((p for p in self._passes if self._may_fetch(p)), key=lambda p: p.fetched - p.at)
+            due.fetching = True
+            fresh = self._hold(due, due.needs(due.fetched + 1))
+        problem = _fetched(fresh)
+        with self._changed:
+            due.fetching = False
+            due.fetched += 1
+            due.problem = due.problem or problem
+            if due.closed:
+                self._release(due, due.holding.copy())
+            self._changed.notify_all()
+        return True
 
     def _may_fetch(self, walk: Pass) -> bool:
         number = walk.fetched + 1
@@ -83,10 +89,6 @@ class Fetcher:
             return True
         more = sum(piece.bytes for piece in {*walk.needs(number)} if not self._holders[piece])
         return self._bytes + more <= min(walk.rooms[max(0, walk.at) : number + 1])
-
-    def _begin(self, walk: Pass) -> list[Piece]:
-        walk.fetching = True
-        return self._hold(walk, walk.needs(walk.fetched + 1))
 
     def _hold(self, walk: Pass, pieces: Sequence[Piece]) -> list[Piece]:
         fresh = []

@@ -111,7 +111,9 @@ def _native_dropout(gen: torch.Generator | None, x: Tensor, p: float, train: boo
     return x * kept * (1 / (1 - p)), kept
 
 
-def _dropout(gen: torch.Generator | None, x: Tensor, p: float, dtype: torch.dtype, scale: float) -> tuple[Tensor, Tensor]:
+def _dropout(
+    gen: torch.Generator | None, x: Tensor, p: float, dtype: torch.dtype, scale: float
+) -> tuple[Tensor, Tensor]:
     if p in (0, 1):
         out, kept = _native_dropout(gen, x, p, True)
         return out, kept.to(dtype) * scale

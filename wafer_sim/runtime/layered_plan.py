@@ -24,8 +24,8 @@ class Parameters:
 class LayeredPlan(Plan):
     """A graph for one entry of a program. wanted: its first is the loss.
 
-    layers: stretches of `steps`. wanted_slots: where its outputs are. gradients: parameter -> the slot of its gradient. known: so many layers, and the
-    loss is there.
+    layers: stretches of `steps`. wanted_slots: where its outputs are. gradients: parameter -> the slot of its gradient.
+    known: so many layers, and the loss is there.
     """
 
     def __init__(self, graph: Graph, values: int, wanted: Sequence[str], parameters: Parameters) -> None:

@@ -10,11 +10,10 @@ from wafer_sim.kernels.aten import KERNELS
 from wafer_sim.runtime.aliases import bases
 from wafer_sim.runtime.simplify import CONTIGUOUS, Call
 
-_LOOK = {
-    f"aten.{name if '.' in name else name + '.default'}"
-    for name in """view permute t transpose.int expand squeeze squeeze.dim squeeze.dims unsqueeze select.int slice.Tensor
-    split.Tensor split_with_sizes unbind.int unfold diagonal alias detach""".split()
-}
+_VIEWS = """
+    view permute t transpose.int expand squeeze squeeze.dim squeeze.dims unsqueeze select.int slice.Tensor
+    split.Tensor split_with_sizes unbind.int unfold diagonal alias detach"""
+_LOOK = {f"aten.{name if '.' in name else name + '.default'}" for name in _VIEWS.split()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,9 @@ class LayerwiseOptimizer:
         """The norm of the gradients of all parameters, which come by name, in the order of the parameters."""
         return total_norm([norm_of(like(self._named[name], gradient)) for name, gradient in gradients])
 
-    def keys(self, name: str) -> list[str]:
+    def names(self, name: str) -> list[str]:
         """What there is of one parameter's state, as `Optimizer.state` names it."""
-        return self._each[name].keys()
+        return self._each[name].names()
 
     def value(self, name: str, key: str) -> Array:
         """A copy of one state tensor of a parameter."""

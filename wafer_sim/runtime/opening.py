@@ -69,10 +69,14 @@ def _torch_executor(
     program: Program, state: State, optimizer: OptimizerSpec | None, threads: int, how: Execution
 ) -> Executor:
     rooms = _rooms(program, optimizer, how) if how.memory else None
+    if rooms is not None or how.streaming is not None:
+        from wafer_sim.runtime.outside import return_freed_memory
+
+        return_freed_memory()
     if how.streaming is None:
         from wafer_sim.runtime.torch_executor import TorchExecutor
 
-        return TorchExecutor(program, state.weights, optimizer, threads=threads)
+        return TorchExecutor(program, state.weights, optimizer, threads=threads, lean=rooms is not None)
     from wafer_sim.runtime.streamed_executor import StreamedExecutor
 
     where, replicas = how.streaming, how.replicas
@@ -100,7 +104,9 @@ def _too_large(sizes: Sizes, how: Execution) -> Refused:
         fix = "lower the batch size or num_replicas, or start wafer_sim serve with more --wafer-memory"
         return Refused(f"{what}; {has}, {over} too little", where="wafer_sim serve --wafer-memory", fix=fix)
     over = size_text(sizes.pipelined - how.memory)
-    parts = f"{size_text(sizes.weights)} of weights and {size_text(sizes.optimizer_state)} of optimizer state among them"
+    parts = (
+        f"{size_text(sizes.weights)} of weights and {size_text(sizes.optimizer_state)} of optimizer state among them"
+    )
     what = f"this model takes {size_text(sizes.pipelined)} layer-pipelined ({parts}); {has}, {over} too little"
     would = sizes.streamed <= how.memory
     fix = (

@@ -40,7 +40,10 @@ class Optimizer:
     """
 
     def __init__(
-        self, spec: OptimizerSpec, named_parameters: Mapping[str, Tensor], keep: Callable[[Tensor], Tensor] | None = None
+        self,
+        spec: OptimizerSpec,
+        named_parameters: Mapping[str, Tensor],
+        keep: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.spec = spec
         self._keep = keep
@@ -84,9 +87,9 @@ class Optimizer:
 
     def state(self) -> dict[str, Array]:
         """Copies of all state tensors, as "<parameter>/<what>"; the same set of names from the first step on."""
-        return {key: self.value(key) for key in self.keys()}
+        return {key: self.value(key) for key in self.names()}
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         """The names of all state tensors."""
         return [
             f"{name}/{what}"
@@ -96,7 +99,7 @@ class Optimizer:
         ]
 
     def value(self, key: str) -> Array:
-        """A copy of one state tensor. Raises KeyError for a name that is none of `keys`."""
+        """A copy of one state tensor. Raises KeyError for a name that is none of `names`."""
         name, _, what = key.rpartition("/")
         value = self.inner.state[self._named[name]][what]
         return np.array(torch.as_tensor(value).float().numpy())
@@ -162,12 +165,14 @@ def unscale(gradients: list[Tensor], scale: float) -> bool:
 
 def norm_of(gradient: Tensor) -> Tensor:
     """The 2-norm of one parameter's gradient."""
-    return torch.linalg.vector_norm(gradient)
+    norm: Tensor = torch.linalg.vector_norm(gradient)
+    return norm
 
 
 def total_norm(norms: Sequence[Tensor]) -> Tensor:
     """The 2-norm of all gradients of a model, of the norms of each."""
-    return torch.linalg.vector_norm(torch.stack([*norms]))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([*norms]))
+    return norm
 
 
 def like(parameter: Tensor, gradient: Tensor) -> Tensor:

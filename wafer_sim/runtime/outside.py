@@ -77,7 +77,9 @@ class Outside:
             where = str(self._directory)
             if error.errno in _FULL:
                 fix = "free space there, or choose another model_dir"
-                raise Exhausted("the disk is full: weight streaming holds the weights there", where=where, fix=fix) from error
+                raise Exhausted(
+                    "the disk is full: weight streaming holds the weights there", where=where, fix=fix
+                ) from error
             what = f"{error.strerror or error} while making room for the weights outside the wafer"
             raise InvalidInput(what, where=where, fix="choose another model_dir") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,7 +32,7 @@ class Gradients:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that training changes, as copies that later steps leave alone.
+    """All that training changes, as copies that later steps leave alone, or `Looked` at where memory is short.
 
     weights: parameter or buffer -> array of its shape. optimizer: "<parameter>/<what>" -> array. scalars: JSON-able.
     bfloat16, which numpy has not, is held as float32; that is exact both ways.
@@ -41,6 +41,22 @@ class State:
     weights: Mapping[str, Array]
     optimizer: Mapping[str, Array] = field(default_factory=dict)
     scalars: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+class Looked(Mapping[str, Array]):
+    """Arrays of a state that are copied when somebody looks at them: look before the next step."""
+
+    def __init__(self, copies: Mapping[str, Callable[[], Array]]) -> None:
+        self._copies = copies
+
+    def __getitem__(self, name: str) -> Array:
+        return self._copies[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._copies)
+
+    def __len__(self) -> int:
+        return len(self._copies)
 
 
 class Executor(Protocol):

@@ -19,14 +19,14 @@ from wafer_sim.runtime.torch_executor import dtype_of, wanted_of
 from wire.errors import Refused
 
 _FUSED = ("sgd", "adam")
-_RESERVE = 8 << 20
+_RESERVE = 16 << 20
 """What the system's allocator and torch's kernels hold beside tensors."""
 
 
 class Sizes:
-    """Bytes that a program needs, for so many replicas. Raises Refused for an operation whose result's size nobody knows.
+    """Bytes that a program needs, for so many replicas. optimizer: None where nothing is trained.
 
-    optimizer: None where nothing is trained.
+    Raises Refused for an operation the size of whose result nobody knows.
     """
 
     def __init__(self, program: Program, optimizer: OptimizerSpec | None, replicas: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +21,8 @@ from wafer_sim.runtime.kernels import Key
 from wafer_sim.runtime.layered_plan import LayeredPlan, Parameters
 from wafer_sim.runtime.layers import Layer
 from wafer_sim.runtime.layerwise import LayerwiseOptimizer
-from wafer_sim.runtime.outside import Outside, Region, return_freed_memory
-from wafer_sim.runtime.protocol import Array, Gradients, Scalar, State
+from wafer_sim.runtime.outside import Outside, Region
+from wafer_sim.runtime.protocol import Array, Gradients
 from wafer_sim.runtime.torch_executor import Batch, TorchExecutor, array_of, dtype_of, no_optimizer
 from wafer_sim.runtime.walk import Walk
 
@@ -55,7 +56,6 @@ class StreamedExecutor(TorchExecutor):
         replicas: int = 1,
         rooms: Rooms | None = None,
     ) -> None:
-        return_freed_memory()
         self._outside = Outside(directory)
         self._regions: list[Region] = []
         self._places: dict[str, Region] = {}
@@ -68,7 +68,7 @@ class StreamedExecutor(TorchExecutor):
         self._rooms = rooms
         self._fetcher = Fetcher(AHEAD)
         weakref.finalize(self, self._fetcher.stop)
-        super().__init__(program, weights, optimizer, threads=threads)
+        super().__init__(program, weights, optimizer, threads=threads, lean=True)
 
     def gradients(self, batch: Batch, *, seed: int, step: int, replica: int) -> Gradients:
         """The loss of one batch, and what `apply` needs, in the order of TorchExecutor: see above. Raises InvalidInput.
@@ -98,21 +98,14 @@ class StreamedExecutor(TorchExecutor):
         count = len(self._trained)
         with torch.inference_mode():
             if self._updates_at_once:
-                buffers = self._finished(*reduced, step)
+                walk, batch = reduced
+                buffers = self._finished(walk, batch, step)
             else:
                 self._update_all(reduced, step)
                 buffers = reduced[count:]
             self._update_buffers(buffers)
         for name in self._updated():
             self._places[name].drop()
-
-    def state(self) -> State:
-        """Weights, buffers and optimizer state, each copied when it is looked at: look before the next step."""
-        weights = _Looked({name: self._copying(name) for name in self._named})
-        if self._layerwise is None or self._spec is None:
-            return State(weights)
-        scalars: dict[str, Scalar] = {"optimizer_type": self._spec.optimizer_type}
-        return State(weights, _Looked(self._state_copies(self._layerwise)), scalars)
 
     @property
     def _updates_at_once(self) -> bool:
@@ -133,12 +126,12 @@ class StreamedExecutor(TorchExecutor):
             self._layerwise.apply(name, gradient, step, norm)
 
     def _update_all(self, reduced: Sequence[Tensor], step: int) -> None:
-        names = list(self._trained)
+        names = self._trained_names
         norm = None
         if self._layerwise is not None and self._layerwise.needs_all:
-            norm = self._layerwise.norm(self._one_by_one(names, reduced, lambda i: self._waiting_of(i)))
-        for i, (name, gradient) in enumerate(self._one_by_one(names, reduced, self._needed_by_update)):
-            self._update(names[i], gradient, step, norm)
+            norm = self._layerwise.norm(self._one_by_one(names, reduced, self._waiting_of))
+        for name, gradient in self._one_by_one(names, reduced, self._needed_by_update):
+            self._update(name, gradient, step, norm)
 
     def _one_by_one(
         self, names: Sequence[str], reduced: Sequence[Tensor], needs: Callable[[int], Sequence[Region]]
@@ -156,7 +149,7 @@ class StreamedExecutor(TorchExecutor):
         return [regions[number] for regions in self._waiting.values()]
 
     def _needed_by_update(self, number: int) -> list[Region]:
-        name = list(self._trained)[number]
+        name = self._trained_names[number]
         return [self._places[name], *self._states.get(name, ()), *self._waiting_of(number)]
 
     def _put_aside(self, walk: Walk, layer: Layer, waiting: Sequence[Region]) -> None:
@@ -227,48 +220,34 @@ class StreamedExecutor(TorchExecutor):
         super()._put(name, array)
         self._places[name].drop()
 
-    @property
+    @cached_property
+    def _trained_names(self) -> list[str]:
+        return list(self._trained)
+
+    @cached_property
     def _order(self) -> Mapping[int, int]:
         """Number of a trained parameter -> its place among the trained ones."""
         trained = (number for number, p in enumerate(self.program.parameters) if p.trained)
         return {number: place for place, number in enumerate(trained)}
 
-    def _copying(self, name: str) -> Callable[[], Array]:
-        return lambda: self._copied(self._places[name])
-
-    def _copied(self, region: Region) -> Array:
+    def _copied(self, name: str) -> Array:
+        region = self._places[name]
         copy = array_of(region.tensor)
         if self._fetcher.is_free(region):
             region.drop()
         return copy
 
-    def _state_copies(self, optimizer: LayerwiseOptimizer) -> dict[str, Callable[[], Array]]:
-        return {key: self._state_copying(optimizer, name, key) for name in self._trained for key in optimizer.keys(name)}
+    def _state_copies(self) -> dict[str, Callable[[], Array]]:
+        made = self._layerwise
+        if made is None:
+            return {}
+        return {key: partial(self._state_copied, made, name, key) for name in self._trained for key in made.names(name)}
 
-    def _state_copying(self, optimizer: LayerwiseOptimizer, name: str, key: str) -> Callable[[], Array]:
-        def copied() -> Array:
-            array = optimizer.value(name, key)
-            for region in self._states.get(name, ()):
-                region.drop()
-            return array
-
-        return copied
-
-
-class _Looked(Mapping[str, Array]):
-    """Arrays that are copied when somebody looks at them."""
-
-    def __init__(self, copies: Mapping[str, Callable[[], Array]]) -> None:
-        self._copies = copies
-
-    def __getitem__(self, name: str) -> Array:
-        return self._copies[name]()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._copies)
-
-    def __len__(self) -> int:
-        return len(self._copies)
+    def _state_copied(self, optimizer: LayerwiseOptimizer, name: str, key: str) -> Array:
+        copy = optimizer.value(name, key)
+        for region in self._states.get(name, ()):
+            region.drop()
+        return copy
 
 
 def layered(program: Program, entry: Entry, graph: Graph, wanted: Sequence[str], values: int) -> LayeredPlan:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from wafer_sim.runtime.loss_scaling import LossScale
 from wafer_sim.runtime.optimizers import Optimizer
 from wafer_sim.runtime.plan import Failed, Plan
 from wafer_sim.runtime.precision import in_float32
-from wafer_sim.runtime.protocol import Array, Gradients, State
+from wafer_sim.runtime.protocol import Array, Gradients, Looked, Scalar, State
 from wire.errors import InvalidInput, Refused
 
 Batch = Sequence[npt.NDArray[np.generic]]
@@ -35,8 +36,8 @@ class TorchExecutor:
     """Runs a program's graphs. `gradients` and `evaluate` may be called from several threads; `apply` and `load` not.
 
     weights: parameter or buffer -> array. optimizer: None for evaluation only. threads: torch's threads inside one
-    operation, for the whole process; results are bit for bit the same for the same number. Raises Refused for an
-    operation without a kernel, InvalidInput for weights that do not fit.
+    operation, for the whole process; results are bit for bit the same for the same number. lean: a state is `Looked`
+    at. Raises Refused for an operation without a kernel, InvalidInput for weights that do not fit.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class TorchExecutor:
         optimizer: OptimizerSpec | None = None,
         *,
         threads: int = 1,
+        lean: bool = False,
     ) -> None:
+        self._lean = lean
         require_supported(program)
         torch.set_num_threads(threads)
         self._threads = threads
@@ -108,10 +111,9 @@ class TorchExecutor:
 
     def state(self) -> State:
         """Copies of weights, buffers and optimizer state."""
-        weights = {name: array_of(value) for name, value in self._named.items()}
-        if self._optimizer is None:
-            return State(weights)
-        return State(weights, self._optimizer.state(), self._optimizer.scalars())
+        weights = Looked({name: partial(self._copied, name) for name in self._named})
+        state, scalars = Looked(self._state_copies()), self._scalars()
+        return State(weights, state, scalars) if self._lean else State(dict(weights), dict(state), scalars)
 
     def load(self, state: State) -> None:
         """Continue from a state, whole or weights only. Raises InvalidInput, naming the tensor that does not fit."""
@@ -158,6 +160,16 @@ class TorchExecutor:
     def _load_optimizer(self, state: State) -> None:
         if self._optimizer is not None:
             self._optimizer.load(state.optimizer, state.scalars)
+
+    def _copied(self, name: str) -> Array:
+        return array_of(self._named[name])
+
+    def _state_copies(self) -> dict[str, Callable[[], Array]]:
+        made = self._optimizer
+        return {} if made is None else {key: partial(made.value, key) for key in made.names()}
+
+    def _scalars(self) -> dict[str, Scalar]:
+        return self._optimizer.scalars() if self._optimizer is not None else {}
 
     def _put(self, name: str, array: Array) -> None:
         """Give a parameter its values, which fit."""

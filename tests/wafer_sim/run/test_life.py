@@ -351,3 +351,22 @@ def test_an_evaluation_of_nothing_is_an_error(bench: Bench) -> None:
     """An average over no sample is not reported as a result."""
     with pytest.raises(InvalidInput, match="no batch"):
         evaluate(bench, {0: [], 1: []})
+
+
+def test_a_streamed_run_is_another_way_to_the_same_checkpoint(bench: Bench, tmp_path: Any, traced: Any) -> None:
+    """Weights outside, and back inside for the steps after a resume: losses, weights and optimizer state are equal."""
+    whole = Bench(tmp_path / "whole", *traced)
+    ends = [whole.live(max_steps=8).progress.loss]
+    bench.live(max_steps=5, weight_streaming=True)
+    ends.append(bench.live(max_steps=8).progress.loss)
+    assert ends[0] == ends[1]
+    assert same(bench.saved(8).state.weights, whole.saved(8).state.weights)
+    assert same(bench.saved(8).state.optimizer, whole.saved(8).state.optimizer)
+    assert not [path for path in bench.model_dir.iterdir() if path.name.startswith("tmp")]
+
+
+def test_a_run_may_use_less_than_the_wafer_has(bench: Bench) -> None:
+    """The smaller one of its own bound and of the wafer's holds."""
+    with pytest.raises(Refused, match="the wafer has 1 kB"):
+        bench.run(wafer_memory=1000)
+    bench.run(wafer_memory=10**9)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from wafer_sim.runtime.opening import Execution, open_executor
+from wafer_sim.runtime.protocol import State
+from wire.errors import Refused
 
 
 @pytest.mark.parametrize(("first", "other"), [("tensorflow", "torch"), ("torch", "tensorflow")])
@@ -31,3 +36,10 @@ assert {other!r} not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_tensorflow_program_is_not_streamed(flows: ModuleType, tmp_path: Path) -> None:
+    """It is refused by name before TensorFlow is asked."""
+    with pytest.raises(Refused, match="weight streaming runs PyTorch programs") as refused:
+        open_executor(flows.program(), State({}), execution=Execution(streaming=tmp_path))
+    assert refused.value.where == "runconfig.execution_strategy"
