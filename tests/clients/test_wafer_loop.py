@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clients.compiling import refuse_missing_features
+from clients.compiling import Captured, compile_job, refuse_missing_features, validate
+from clients.input import LoaderInput
 from clients.job import Job
 from clients.sections import RunConfig
 from clients.wafer_loop import _go_on, _start, evaluate, given_checkpoint, last_step
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
+from wafer_sim.compiler.dataflow import Dataflow
 from wafer_sim.ledger import StreamPosition
 from wafer_sim.runtime.protocol import State
 from wire.cursor import Cursor
@@ -135,3 +137,15 @@ def test_what_is_not_there_is_refused_by_name(
         refuse_missing_features(job(tmp_path, mode, params, **config))
     assert caught.value.where == where
     refuse_missing_features(job(tmp_path, "train", {"csconfig": {"use_cbfloat16": False}}))
+
+
+def test_a_tensorflow_model_is_not_compiled_for_weight_streaming(tmp_path: Path) -> None:
+    """It is refused on the laptop already, and leaves nothing."""
+    source = LoaderInput.__new__(LoaderInput)
+    captured = Captured(source, run_pb2.DataPlan(), Dataflow((), ()), lambda: (0, State({})), lambda: None)
+    asked = job(tmp_path / "m", execution_strategy="weight_streaming")
+    for command in (validate, compile_job):
+        with pytest.raises(Refused, match="PyTorch programs") as refused:
+            command(lambda: captured, asked)
+        assert refused.value.where == "runconfig.execution_strategy"
+    assert not (tmp_path / "m").exists()

@@ -74,7 +74,7 @@ class FakeRun:
     refuses: Fault | None = None
     bound: ClassVar[dict[int, set[int]]] = {}
 
-    def __init__(self, spec: run_pb2.RunSpec, executables: Path, board: Any) -> None:
+    def __init__(self, spec: run_pb2.RunSpec, executables: Path, board: Any, memory: int) -> None:
         FakeRun.programming.set()
         assert FakeRun.go_on.wait(20)
         if FakeRun.refuses is not None:
