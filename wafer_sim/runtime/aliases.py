@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from wafer_sim.compiler.program import references
 from wafer_sim.kernels.aten import KERNELS
+from wafer_sim.runtime.reuse import IN_PLACE
 from wafer_sim.runtime.simplify import Call
 
 _VIEWS = ("view", "cast")
-_SHARE = {"wafer.contiguous", "aten._to_copy.default", "aten.native_dropout.default", "wafer.dropout"}
+_COPIES = {"wafer.contiguous", "aten._to_copy.default", "aten.native_dropout.default", "wafer.dropout"}
+_SHARE = _COPIES.union(IN_PLACE.values())
 
 
 def bases(calls: Sequence[Call]) -> dict[int, int]:

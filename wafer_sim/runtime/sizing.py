@@ -12,10 +12,10 @@ from wafer_sim.compiler.program import GRADIENTS, Entry, Graph, Parameter, Progr
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.runtime.layered_plan import LayeredPlan
 from wafer_sim.runtime.layers import Layer
-from wafer_sim.runtime.layerwise import state_bytes
+from wafer_sim.runtime.layerwise import needs_all, state_bytes
 from wafer_sim.runtime.plan import Failed, Plan
 from wafer_sim.runtime.streamed_executor import Rooms, layered, parameter_bytes
-from wafer_sim.runtime.torch_executor import dtype_of, wanted_of
+from wafer_sim.runtime.torch_executor import computed_graph, dtype_of, wanted_of
 from wire.errors import Refused
 
 _FUSED = ("sgd", "adam")
@@ -35,7 +35,7 @@ class Sizes:
         self._replicas = replicas
         self._own = [parameter_bytes(p.tensor) for p in program.parameters]
         self._kept = [self._state_of(p) for p in program.parameters]
-        self._at_once = replicas == 1 and not (optimizer and optimizer.max_gradient_norm)
+        self._at_once = replicas == 1 and not (optimizer and needs_all(optimizer))
         self._plans = {entry: self._layered(entry, graph) for entry, graph in program.graphs.items()}
         self._live = {entry: self._alive(entry, plan) for entry, plan in self._plans.items()}
 
@@ -97,7 +97,7 @@ class Sizes:
 
     def _pipelined_step(self, entry: Entry, graph: Graph) -> int:
         values = len(self._own) + len(self._program.inputs)
-        plan = Plan(graph, values, wanted_of(self._program, entry, graph))
+        plan = Plan(computed_graph(self._program, graph), values, wanted_of(self._program, entry, graph))
         peak = max(live_bytes(plan, self._program, entry, {}), default=0) * self._replicas
         reduces = self._replicas > 1 and entry.kind == GRADIENTS
         return peak + (self._trained_bytes if reduces else 0)

@@ -20,10 +20,11 @@ from wafer_sim.runtime.fetching import Fetcher
 from wafer_sim.runtime.kernels import Key
 from wafer_sim.runtime.layered_plan import LayeredPlan, Parameters
 from wafer_sim.runtime.layers import Layer
-from wafer_sim.runtime.layerwise import LayerwiseOptimizer
+from wafer_sim.runtime.layerwise import NOTHING, LayerwiseOptimizer, Together
+from wafer_sim.runtime.loss_scaling import LossScale
 from wafer_sim.runtime.outside import Outside, Region
-from wafer_sim.runtime.protocol import Array, Gradients
-from wafer_sim.runtime.torch_executor import Batch, TorchExecutor, array_of, dtype_of, no_optimizer
+from wafer_sim.runtime.protocol import Array, Gradients, Scalar, State
+from wafer_sim.runtime.torch_executor import Batch, TorchExecutor, array_of, computed_graph, dtype_of, no_optimizer
 from wafer_sim.runtime.walk import Walk
 
 AHEAD = 8
@@ -40,8 +41,9 @@ class Rooms(NamedTuple):
 class StreamedExecutor(TorchExecutor):
     """As TorchExecutor, bit for bit, with weights, optimizer state and waiting gradients in files in `directory`.
 
-    With one replica, and no clipping by the norm of all gradients, `gradients` ends when the loss is known; `apply`
-    computes the rest and changes each layer as soon as its gradients are there. Else gradients wait outside.
+    With one replica, no loss scaling and no clipping by the norm of all gradients, `gradients` ends when the loss is
+    known; `apply` computes the rest and changes each layer as soon as its gradients are there. Else gradients wait
+    outside, and what they say together is known before the first layer changes.
     rooms: None for no bound but AHEAD.
     """
 
@@ -91,7 +93,8 @@ class StreamedExecutor(TorchExecutor):
     def apply(self, reduced: Sequence[Any], step: int) -> None:
         """Change weights and buffers once, by what `gradients` gave, or its means. Raises InvalidInput.
 
-        It may raise when some layers have changed already: the executor is then good for nothing but `load`.
+        A step with gradients that are not finite is skipped where the loss is scaled: only the scale changes. It may
+        raise when some layers have changed already: the executor is then good for nothing but `load`.
         """
         if self._layerwise is None:
             raise no_optimizer()
@@ -100,12 +103,18 @@ class StreamedExecutor(TorchExecutor):
             if self._updates_at_once:
                 walk, batch = reduced
                 buffers = self._finished(walk, batch, step)
-            else:
-                self._update_all(reduced, step)
+            elif self._update_all(self._layerwise, reduced, step):
                 buffers = reduced[count:]
+            else:
+                return
             self._update_buffers(buffers)
         for name in self._updated():
             self._places[name].drop()
+
+    @property
+    def loss_scale(self) -> LossScale | None:
+        """Where loss scaling stands; None where the optimizer asks for none."""
+        return self._layerwise.loss_scale if self._layerwise is not None else None
 
     @property
     def _updates_at_once(self) -> bool:
@@ -121,17 +130,21 @@ class StreamedExecutor(TorchExecutor):
         self._pending = None
         return walk.results()[1 + len(self._trained) :]
 
-    def _update(self, name: str, gradient: Tensor, step: int, norm: Tensor | None = None) -> None:
+    def _update(self, name: str, gradient: Tensor, step: int) -> None:
         if self._layerwise is not None:
-            self._layerwise.apply(name, gradient, step, norm)
+            self._layerwise.apply(name, gradient, step)
 
-    def _update_all(self, reduced: Sequence[Tensor], step: int) -> None:
+    def _update_all(self, optimizer: LayerwiseOptimizer, reduced: Sequence[Tensor], step: int) -> bool:
+        """Whether anything changed: loss scaling may skip the step."""
         names = self._trained_names
-        norm = None
-        if self._layerwise is not None and self._layerwise.needs_all:
-            norm = self._layerwise.norm(self._one_by_one(names, reduced, self._waiting_of))
+        together: Together | None = NOTHING
+        if optimizer.needs_all:
+            together = optimizer.together(self._one_by_one(names, reduced, self._waiting_of))
+        if together is None:
+            return False
         for name, gradient in self._one_by_one(names, reduced, self._needed_by_update):
-            self._update(name, gradient, step, norm)
+            optimizer.apply(name, gradient, step, together)
+        return True
 
     def _one_by_one(
         self, names: Sequence[str], reduced: Sequence[Tensor], needs: Callable[[int], Sequence[Region]]
@@ -178,7 +191,7 @@ class StreamedExecutor(TorchExecutor):
         plan = self._found(kind, batch)
         if not isinstance(plan, LayeredPlan):
             raise TypeError("a streamed executor runs layered plans")
-        slots = plan.begin([*self._values, *self._arrived(batch)], key)
+        slots = plan.begin([*self._values, *self._arrived(batch)], key, self._seed)
         rooms = self._rooms.layers.get(Entry(kind, len(batch[0]))) if self._rooms else None
         updates = kind != EVALUATE and self._updates_at_once
         fetched = self._fetcher.open(len(plan.layers), lambda i: self._needed(plan.layers[i], updates), rooms)
@@ -198,10 +211,13 @@ class StreamedExecutor(TorchExecutor):
     def _optimize(self, spec: OptimizerSpec) -> None:
         self._layerwise = LayerwiseOptimizer(spec, self._trained, self._place)
 
-    def _load_optimizer(self, state: Mapping[str, Array]) -> None:
+    def _load_optimizer(self, state: State) -> None:
         if self._layerwise is not None:
             self._states.clear()
-            self._layerwise.load(state)
+            self._layerwise.load(state.optimizer, state.scalars)
+
+    def _scalars(self) -> dict[str, Scalar]:
+        return self._layerwise.scalars() if self._layerwise is not None else {}
 
     def _place(self, parameter: str, value: Tensor) -> Tensor:
         region = self._outside.allocate(tuple(value.shape), value.dtype)
@@ -254,7 +270,8 @@ def layered(program: Program, entry: Entry, graph: Graph, wanted: Sequence[str],
     """A program's graph as layers."""
     sizes = [parameter_bytes(p.tensor) for p in program.parameters]
     trained = {n: GRAD + p.tensor.name for n, p in enumerate(program.parameters) if p.trained}
-    return LayeredPlan(graph, values, wanted, Parameters(sizes, trained if entry.kind == GRADIENTS else {}))
+    parameters = Parameters(sizes, trained if entry.kind == GRADIENTS else {})
+    return LayeredPlan(computed_graph(program, graph), values, wanted, parameters)
 
 
 def parameter_bytes(spec: Spec) -> int:

@@ -88,3 +88,17 @@ def test_a_copy_that_is_a_result_stays() -> None:
     """It is wanted at the end, whoever else uses it."""
     calls = [call(0, "_to_copy.default", Ref(0), dtype=BFLOAT16, out=1), call(1, "exp.default", Ref(1), out=2)]
     assert [c.node.outputs for c in near_use(calls, 1, [1, 2], lambda: 9)] == [(1,), (9,), (2,)]
+
+
+def test_a_gradient_that_is_written_over_is_not_complete() -> None:
+    """A call that works in the memory of its first argument shares it."""
+    calls = [
+        call(0, "mm.default", Ref(1), Ref(0), out=2),
+        call(1, "mean.default", Ref(2), out=3),
+        call(2, "mm.default", Ref(1), Ref(1), out=4),
+        Call(3, Node("wafer.relu_in_place", (Ref(4),), {}, (5,), "")),
+        call(4, "mm.default", Ref(0), Ref(1), out=6),
+        call(5, "mm.default", Ref(5), Ref(6), out=7),
+    ]
+    layers = cut(calls, [4, 4], {0: 4}, loss=3)
+    assert [layer.complete for layer in layers if layer.first <= 5 < layer.last] == [(0,)]
