@@ -18,24 +18,26 @@ log = logging.getLogger("clients")
 
 
 def estimate_of(program: AnyProgram, plan: run_pb2.DataPlan, optimizer: str, job: Job) -> Estimate | None:
-    """The estimate of a captured job; None, said in a line, where an operation's shape or cost is not known.
+    """The estimate of a captured job; None, said in a line, where there is none.
 
-    optimizer: JSON of its spec, "" where there is none. Raises Exhausted for a model that does not fit on the wafer.
+    There is none where an operation's shape or cost is not known, and for replicas in weight streaming, which the real
+    machine has not. optimizer: JSON of its spec, "" where there is none.
+
+    Raises Exhausted for a model that does not fit on the wafer.
     """
     spec = OptimizerSpec.model_validate_json(optimizer) if optimizer else None
     entry = max(program.graphs, key=lambda each: each.batch_size)
     try:
-        work = lower(program, entry, spec)
+        return estimate(
+            lower(program, entry, spec),
+            machine.load(job.config.machine),
+            strategy=job.config.execution_strategy,
+            replicas=plan.replicas,
+            global_batch=entry.batch_size * plan.replicas,
+        )
     except Refused as reason:
         log.warning("No estimate: %s", reason)
         return None
-    return estimate(
-        work,
-        machine.load(job.config.machine),
-        strategy=job.config.execution_strategy,
-        replicas=plan.replicas,
-        global_batch=entry.batch_size * plan.replicas,
-    )
 
 
 def say(made: Estimate | None) -> None:

@@ -90,15 +90,14 @@ def test_a_copy_that_is_a_result_stays() -> None:
     assert [c.node.outputs for c in near_use(calls, 1, [1, 2], lambda: 9)] == [(1,), (9,), (2,)]
 
 
-def test_a_gradient_that_is_written_over_is_not_complete() -> None:
-    """A call that works in the memory of its first argument shares it."""
+def test_a_gradient_whose_memory_a_later_call_took_over_is_not_complete() -> None:
+    """A call that works in the memory of its first argument shares it, and what it made is read in the next layer."""
     calls = [
-        call(0, "mm.default", Ref(1), Ref(0), out=2),
-        call(1, "mean.default", Ref(2), out=3),
-        call(2, "mm.default", Ref(1), Ref(1), out=4),
-        Call(3, Node("wafer.relu_in_place", (Ref(4),), {}, (5,), "")),
-        call(4, "mm.default", Ref(0), Ref(1), out=6),
-        call(5, "mm.default", Ref(5), Ref(6), out=7),
+        call(0, "mm.default", Ref(2), Ref(0), out=3),
+        call(1, "mean.default", Ref(3), out=4),
+        call(2, "mm.default", Ref(3), Ref(0), out=5),
+        Call(3, Node("wafer.relu_in_place", (Ref(5),), {}, (6,), "")),
+        call(4, "mm.default", Ref(6), Ref(1), out=7),
     ]
-    layers = cut(calls, [4, 4], {0: 4}, loss=3)
-    assert [layer.complete for layer in layers if layer.first <= 5 < layer.last] == [(0,)]
+    layers = cut(calls, [4, 4], {0: 5}, loss=4)
+    assert layers == [Layer(0, 2, (0,)), Layer(2, 4, (0,)), Layer(4, 5, (1,), complete=(0,))]
