@@ -10,6 +10,7 @@ import grpc
 
 from streamer.user_code import blame
 from wire.channel import Security, connect
+from wire.core_use import CoreMeter
 from wire.errors import Fault, InvalidInput, Refused, Stopped, Unreachable
 from wire.status import problem_of, raised
 from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2
@@ -43,6 +44,7 @@ class CoordinatorLine:
         self._call: grpc.Call | None = None
         self._beats: threading.Thread | None = None
         self._watching = False
+        self._cores = CoreMeter()
 
     @property
     def left(self) -> bool:
@@ -137,7 +139,9 @@ class CoordinatorLine:
 
     def _beat_once(self, seams: Seams) -> None:
         mine = self._id
-        beat = coordinator_pb2.HeartbeatRequest(worker_id=mine.worker_id, incarnation=mine.incarnation, seams=seams())
+        beat = coordinator_pb2.HeartbeatRequest(
+            worker_id=mine.worker_id, incarnation=mine.incarnation, seams=seams(), cores=self._cores.reading()
+        )
         try:
             self._coordinator.Heartbeat(beat, timeout=mine.lost_after_seconds / 2 or REPORT_SECONDS)
         except grpc.RpcError as error:

@@ -21,6 +21,7 @@ from wire.errors import Exhausted, Fault, InvalidInput, Stopped, Unreachable
 from wire.schema import CodecError
 from wire.seam import SeamClosed, SeamReading
 from wire.shared_memory import find
+from wire.spread import SpreadRecorder
 from wire.status import raised
 from wire.v1 import ingest_pb2
 
@@ -34,6 +35,32 @@ OpenPipeline = Callable[[Cursor, Resume], StreamPipeline]
 
 class PushBroken(Unreachable):
     """The call broke off. A new push goes on from the cursor that the ingest then names."""
+
+
+class _Wire:
+    """What sending costs, as the seam that it is. One thread sends; any may read."""
+
+    def __init__(self) -> None:
+        self._messages, self._bytes, self._send_seconds, self._credit_seconds = 0, 0, 0.0, 0.0
+        self._sends, self._credits = SpreadRecorder(), SpreadRecorder()
+
+    def sent(self, seconds: float, size: int) -> None:
+        """A message of `size` bytes was on its way after so long."""
+        self._messages += 1
+        self._bytes += size
+        self._send_seconds += seconds
+        self._sends.add(seconds)
+
+    def credited(self, seconds: float) -> None:
+        """Something might be sent, after waiting so long for leave."""
+        self._credit_seconds += seconds
+        self._credits.add(seconds)
+
+    def reading(self) -> SeamReading:
+        waits = {"put_waits": self._sends.reading(), "get_waits": self._credits.reading()}
+        return SeamReading(
+            "wire", self._messages, self._send_seconds, self._credit_seconds, 0.0, 0, 1, **waits, bytes=self._bytes
+        )
 
 
 class Pusher:
@@ -59,7 +86,7 @@ class Pusher:
         self._call: grpc.Call | None = None
         self._pipeline: StreamPipeline | None = None
         self._fault: BaseException | None = None
-        self._messages, self._send_seconds, self._credit_seconds = 0, 0.0, 0.0
+        self._wire = _Wire()
         self._push: grpc.StreamStreamMultiCallable[bytes, ingest_pb2.Grant] = channel.stream_stream(
             "/wire.v1.Ingest/Push", request_serializer=None, response_deserializer=ingest_pb2.Grant.FromString
         )
@@ -93,8 +120,7 @@ class Pusher:
 
     def readings(self) -> list[SeamReading]:
         """The seams of the pipeline, and "wire": how long sending and waiting for credit took."""
-        wire = SeamReading("wire", self._messages, self._send_seconds, self._credit_seconds, 0.0, 0, 1)
-        return [*(self._pipeline.readings() if self._pipeline else ()), wire]
+        return [*(self._pipeline.readings() if self._pipeline else ()), self._wire.reading()]
 
     def _begun(self) -> Iterator[ingest_pb2.Grant]:
         call = self._push(self._requests())
@@ -152,8 +178,7 @@ class Pusher:
             self._credits.spend(len(frames), message.size)
             begun = time.perf_counter()
             yield message.data
-            self._send_seconds += time.perf_counter() - begun
-            self._messages += 1
+            self._wire.sent(time.perf_counter() - begun, message.size)
 
     def _opened(self, start: Cursor, resume: Resume) -> StreamPipeline:
         """The pipeline, given to `run` to close; where that has ended meanwhile it is closed here."""
@@ -169,7 +194,7 @@ class Pusher:
     def _awaited_credit(self) -> int:
         begun = time.perf_counter()
         allowed = self._credits.wait()
-        self._credit_seconds += time.perf_counter() - begun
+        self._wire.credited(time.perf_counter() - begun)
         return allowed
 
     def _message(self, frames: list[Frame]) -> Packed:

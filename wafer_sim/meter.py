@@ -14,7 +14,8 @@ LATE = "late"
 class Reading:
     """What a meter measured. Times in seconds; rates in samples per second; utilisation 0 .. 1 (AU).
 
-    late_seconds: the part of stall_seconds that was for late streams.
+    late_seconds: the part of stall_seconds that was for late streams. busy_seconds: of the steps themselves, measured
+    apart: with stall_seconds they make up `seconds`.
     """
 
     steps: int
@@ -25,6 +26,7 @@ class Reading:
     recent_rate: float
     utilisation: float
     late_seconds: float = 0.0
+    busy_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class _Mark:
     stall: float
     paused: float
     late: float = 0.0
+    busy: float = 0.0
 
 
 class Meter:
@@ -47,22 +50,26 @@ class Meter:
     def __init__(self, now: float, warm_up: int = WARM_UP_STEPS) -> None:
         self._warm_up = warm_up
         self._steps = self._samples = 0
-        self._stall = self._late = self._paused = self._pausing = 0.0
+        self._stall = self._late = self._busy = self._paused = self._pausing = 0.0
         self._now = self._lap_start = now
         self._lap_samples, self._recent = 0, 0.0
         self._from = self._warm = _Mark(now, 0, 0.0, 0.0)
 
-    def step(self, now: float, samples: int, stall: float, late: float = 0.0) -> None:
-        """A step ended at `now`, after waiting `stall` seconds for its input, `late` of them for late streams."""
+    def step(self, now: float, samples: int, stall: float, late: float = 0.0, busy: float = 0.0) -> None:
+        """A step ended at `now`, after waiting `stall` seconds for its input, `late` of them for late streams.
+
+        busy: seconds that it then took.
+        """
         self._steps += 1
         self._samples += samples
         self._stall += stall
         self._late += late
+        self._busy += busy
         self._paused += self._pausing
         self._pausing = 0.0
         self._now = now
         if self._steps == self._warm_up:
-            self._warm = _Mark(now, self._samples, self._stall, self._paused, self._late)
+            self._warm = _Mark(now, self._samples, self._stall, self._paused, self._late, self._busy)
         elif self._steps == self._warm_up + 1:
             self._from = self._warm
 
@@ -81,10 +88,10 @@ class Meter:
         seconds = max(0.0, self._now - begun.now - (self._paused - begun.paused))
         stall = self._stall - begun.stall
         rate = (self._samples - begun.samples) / seconds if seconds > 0 else 0.0
-        busy = 1.0 - stall / seconds if seconds > 0 else 0.0
-        busy = min(1.0, max(0.0, busy))
-        late = self._late - begun.late
-        return Reading(self._steps, self._samples, seconds, stall, rate, self._recent, busy, late)
+        utilisation = 1.0 - stall / seconds if seconds > 0 else 0.0
+        utilisation = min(1.0, max(0.0, utilisation))
+        late, busy = self._late - begun.late, self._busy - begun.busy
+        return Reading(self._steps, self._samples, seconds, stall, rate, self._recent, utilisation, late, busy)
 
 
 def attribute(stall: float, waits: Mapping[str, float], late: float = 0.0) -> dict[str, float]:

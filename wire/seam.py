@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from wire.spread import Spread, SpreadRecorder
+
 T = TypeVar("T")
 
 
@@ -26,7 +28,9 @@ class SeamReading:
 
     items: items put. put_wait, get_wait: seconds that producers and consumers were blocked; waits that still go on
     or ran out of time count too. occupancy: mean number of items that a get found; one that took none does not count.
-    depth: items in the seam now; capacity: the most it holds.
+    depth: items in the seam now; capacity: the most it holds. put_waits, get_waits: how long each item that went in, or
+    out, was waited for; the waits that ran out of time before it are part of its own. bytes: of the items put, where
+    the producer says them.
     """
 
     name: str
@@ -36,15 +40,22 @@ class SeamReading:
     occupancy: float
     depth: int
     capacity: int
+    put_waits: Spread = Spread()
+    get_waits: Spread = Spread()
+    bytes: int = 0
 
 
 class _Waits:
-    """How long threads were blocked in all, those blocked right now included. Guarded by the seam's lock."""
+    """How long threads were blocked in all, those blocked right now included. Guarded by the seam's lock.
+
+    What passes without waiting costs nothing here: it is known from the number of items.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._over = 0.0
         self._going_on: list[float] = []
+        self._spread, self._recorded, self.in_vain = SpreadRecorder(), 0, 0.0
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -54,7 +65,19 @@ class _Waits:
             yield
         finally:
             self._going_on.remove(start)
-            self._over += self._clock() - start
+            waited = self._clock() - start
+            self._over += waited
+            self.in_vain += waited
+
+    def passed(self) -> None:
+        """The item that was waited for came."""
+        self._spread.add(self.in_vain)
+        self._recorded += 1
+        self.in_vain = 0.0
+
+    def spread(self, items: int) -> Spread:
+        """Of the waits for all items so far."""
+        return self._spread.reading(items - self._recorded)
 
     def seconds(self) -> float:
         now = self._clock() if self._going_on else 0.0
@@ -76,18 +99,22 @@ class Seam(Generic[T]):
         self._changed = threading.Condition()
         self._closed = False
         self._error: BaseException | None = None
-        self._put, self._taken, self._found = 0, 0, 0
+        self._put, self._taken, self._found, self._bytes = 0, 0, 0, 0
         self._put_waits, self._get_waits = _Waits(clock), _Waits(clock)
 
-    def put(self, item: T, timeout: float | None = None) -> None:
-        """Add an item, waiting for room. Raises SeamClosed, or TimeoutError after `timeout` seconds."""
+    def put(self, item: T, timeout: float | None = None, *, size: int = 0) -> None:
+        """Add an item of `size` bytes, waiting for room. Raises SeamClosed, or TimeoutError after `timeout` seconds."""
         with self._changed:
-            if len(self._items) >= self.capacity and not self._closed:
+            waited = len(self._items) >= self.capacity and not self._closed
+            if waited:
                 self._block(self._put_waits, lambda: len(self._items) < self.capacity, timeout, "no room")
             if self._closed:
                 raise SeamClosed(self.name)
+            if waited or self._put_waits.in_vain:
+                self._put_waits.passed()
             self._items.append(item)
             self._put += 1
+            self._bytes += size
             self._changed.notify_all()
 
     def get(self, timeout: float | None = None) -> T:
@@ -98,6 +125,8 @@ class Seam(Generic[T]):
                 self._block(self._get_waits, lambda: bool(self._items), timeout, "nothing came")
             if not self._items:
                 raise self._error or SeamClosed(self.name)
+            if not found or self._get_waits.in_vain:
+                self._get_waits.passed()
             self._taken += 1
             self._found += found
             self._changed.notify_all()
@@ -120,6 +149,9 @@ class Seam(Generic[T]):
                 occupancy=self._found / self._taken if self._taken else 0.0,
                 depth=len(self._items),
                 capacity=self.capacity,
+                put_waits=self._put_waits.spread(self._put),
+                get_waits=self._get_waits.spread(self._taken),
+                bytes=self._bytes,
             )
 
     def _block(self, waits: _Waits, ready: Callable[[], bool], timeout: float | None, what: str) -> None:

@@ -207,3 +207,34 @@ def test_a_reading_counts_items_depth_and_occupancy():
     reading = seam.reading()
     assert (reading.name, reading.items, reading.depth, reading.capacity) == ("map", 3, 1, 4)
     assert reading.occupancy == (3 + 2) / 2
+
+
+def test_items_that_pass_at_once_have_not_waited():
+    """Every item that went in or out is in a spread, those that found room or an item at once as no wait."""
+    seam = Seam("map", 3)
+    seam.put("a", size=5)
+    seam.put("b", size=7)
+    seam.get()
+    reading = seam.reading()
+    assert (reading.put_waits.counts, reading.get_waits.counts, reading.bytes) == ((2,), (1,), 12)
+
+
+def test_a_wait_that_ran_out_of_time_belongs_to_the_item_that_came_after_it(pool):
+    """Two tries and the wait that ended are one wait of one item."""
+    clock = Clock()
+    seam = Seam("map", 1, clock)
+
+    def tick():
+        clock.now += 2.0
+        return clock.now
+
+    seam._get_waits._clock = tick  # each reading of it is two seconds later
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            seam.get(timeout=0.001)
+    seam.put("a")
+    seam.get()
+    reading = seam.reading()
+    assert reading.get_wait == 4.0
+    assert reading.get_waits.total == 1
+    assert 4.0 <= reading.get_waits.quantile(0.5) <= 5.0

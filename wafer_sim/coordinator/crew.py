@@ -67,7 +67,7 @@ class Crew:
         worker.seams = tuple(_signed(seam, worker.name) for seam in event.seams)
         run = self._state.active_run
         if run is not None and worker.streams:
-            report = run_pb2.SeamReport(worker_id=worker.worker_id, seams=worker.seams)
+            report = run_pb2.SeamReport(worker_id=worker.worker_id, seams=worker.seams, cores=event.cores)
             self._desk.out.append(do.ForwardSeams(run.run_id, report))
 
     def lose(self, event: ev.WorkerLost) -> bool:

@@ -24,12 +24,13 @@ class WorkerRegistered:
 
 @dataclass(frozen=True, slots=True)
 class WorkerBeat:
-    """A worker lives. seams: its latest readings; None where it only opened its watch."""
+    """A worker lives. seams: its latest readings; None where it only opened its watch. cores: of its machine."""
 
     now: float
     worker_id: str
     incarnation: int
     seams: tuple[run_pb2.Seam, ...] | None = None
+    cores: run_pb2.Cores | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ def status_of(state: State, now: float, up_seconds: float) -> coordinator_pb2.St
 
 
 def seams_of(run: RunState, state: State) -> tuple[run_pb2.Seam, ...]:
-    """The latest readings of a run: at its end what the wafer reported, before it what its workers report."""
-    return run.seams if run.ended else tuple(_worker_seams(run, state))
+    """The latest readings of a run: at its end what the wafer reported, before it what its workers and it report."""
+    if run.ended:
+        return run.seams
+    return (*_worker_seams(run, state), *(run.progress.seams if run.progress is not None else ()))
 
 
 def _worker_seams(run: RunState, state: State) -> Iterator[run_pb2.Seam]:

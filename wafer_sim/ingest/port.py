@@ -169,7 +169,7 @@ class StreamPort:
             self._require_good(push, frame)
             if self._gate.judge(push.lease, frame) is Verdict.TAKE:
                 self._window.entered(wire_bytes)
-                self.seam.put(arrived)
+                self.seam.put(arrived, size=wire_bytes)
             else:
                 self._grant(self._window.returned(wire_bytes))
 

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 from wafer_sim.ledger import StreamPosition, Taken
 from wafer_sim.meter import Reading, attribute
+from wafer_sim.run.machines import Machines
 from wire.codec import cursor_message
+from wire.core_use import CoreMeter
 from wire.errors import Fault
 from wire.observed import Arrays, observed_message
 from wire.status import problem_of
@@ -27,6 +29,7 @@ class Board:
         self._events.put(run_pb2.WaferEvent(attached=attached))
         self.run_id = attached.run_id
         self._seams: dict[tuple[str, int, str], run_pb2.Seam] = {}
+        self.machines = Machines(CoreMeter())
         self._lock = threading.Lock()
         self._phase = ""
         self._last_progress = 0.0
@@ -81,6 +84,8 @@ class Board:
         with self._lock:
             for seam in report.seams:
                 self._seams[report.worker_id, seam.stream, seam.name] = seam
+        if report.HasField("cores"):
+            self.machines.hear(report.worker_id, report.cores)
 
     def seams(self) -> list[run_pb2.Seam]:
         with self._lock:
@@ -114,6 +119,7 @@ def progress_message(reading: Reading, step: int, max_steps: int, loss: float) -
         recent_samples_per_second=reading.recent_rate,
         utilisation=reading.utilisation,
         stall_seconds=reading.stall_seconds,
+        busy_seconds=reading.busy_seconds,
     )
 
 

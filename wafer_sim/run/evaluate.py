@@ -11,7 +11,6 @@ from wafer_sim.run.board import Board, position_message, progress_message
 from wafer_sim.run.feed import Feed, StepInput
 from wafer_sim.runtime.protocol import Executor
 from wire.errors import InvalidInput
-from wire.readings import seam_message
 from wire.v1 import run_pb2
 
 
@@ -42,7 +41,7 @@ class Evaluation:
 
     def end(self) -> None:
         """Say what came out, of all batches or of those taken before the run was stopped."""
-        seams = [*self._board.seams(), *(seam_message(port.seam.reading()) for port in self._feed.ports.values())]
+        seams = [*self._board.seams(), *self._feed.seams()]
         self._board.finished(
             run_pb2.Finished(
                 progress=self._progress(),
@@ -58,13 +57,16 @@ class Evaluation:
         if first:
             self._board.phase("running")
             self._meter = Meter(time.perf_counter())
+            self._board.machines.begin()
+        begun = time.perf_counter()
         for batch in taken.batches:
             for name, value in self._executor.evaluate(batch).items():
                 self._sums[name] = self._sums.get(name, 0.0) + value
         self._batches += 1
         self._feed.commit(taken, self._batches)
         stall, late = (0.0, 0.0) if first else (taken.wait, taken.late)
-        self._meter.step(time.perf_counter(), taken.rows, stall, late)
+        now = time.perf_counter()
+        self._meter.step(now, taken.rows, stall, late, now - begun)
         if self._board.due():
             self._meter.lap()
             self._board.progress(self._progress())
@@ -73,6 +75,8 @@ class Evaluation:
         reading = self._meter.reading()
         progress = progress_message(reading, self._batches, self._spec.max_steps, self._loss)
         progress.stalls.extend(self._board.stalls(reading.stall_seconds, reading.late_seconds))
+        progress.seams.extend(self._feed.seams())
+        progress.cores.extend(self._board.machines.readings())
         progress.streams.extend(position_message(p) for p in self._feed.ledger.positions.values())
         return progress
 

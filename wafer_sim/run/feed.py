@@ -14,6 +14,7 @@ from wafer_sim.ingest.punctuality import Punctuality
 from wafer_sim.ledger import Ledger, Taken
 from wafer_sim.run.board import Board
 from wafer_sim.run.tolerance import Tolerance
+from wire.readings import by_name, seam_message
 from wire.schema import spec_from_bytes
 from wire.v1 import run_pb2
 
@@ -87,6 +88,11 @@ class Feed:
                 self._board.passed(made, taken)
         if not skipped:
             self._tolerance.count(step.taken)
+
+    def seams(self) -> list[run_pb2.Seam]:
+        """What the wafer's own seams measured, those of one name as one."""
+        messages = (seam_message(port.seam.reading()) for port in self.ports.values())
+        return [seam_message(reading) for reading in by_name(messages).values()]
 
     def close(self) -> None:
         for port in self.ports.values():

@@ -19,7 +19,6 @@ from wafer_sim.run.skips import Skips
 from wafer_sim.runtime.protocol import Executor
 from wafer_sim.runtime.schedules import Rate, learning_rate
 from wire.errors import InvalidInput
-from wire.readings import seam_message
 from wire.seam import SeamClosed
 from wire.v1 import run_pb2
 
@@ -57,7 +56,7 @@ class Training:
     def end(self) -> None:
         """Save what is not saved and say that the run has finished, or was stopped. Raises Exhausted."""
         self._save()
-        seams = [*self._board.seams(), *(seam_message(port.seam.reading()) for port in self._feed.ports.values())]
+        seams = [*self._board.seams(), *self._feed.seams()]
         self._board.finished(
             run_pb2.Finished(
                 progress=self._progress(),
@@ -78,6 +77,7 @@ class Training:
                 # Nothing is measured before the first batch is there, and synthetic steps take it again and again.
                 taken = replace(self._due(), wait=0.0, late=0.0)
                 self._meter = Meter(time.perf_counter())
+                self._board.machines.begin()
                 self._board.phase("running")
             elif not self._synthetic:
                 taken = self._due()
@@ -112,6 +112,7 @@ class Training:
         return taken
 
     def _take_step(self, fabric: Fabric, taken: StepInput) -> None:
+        begun = time.perf_counter()
         try:
             self._loss = fabric.step(taken, self.step)
         except NotFinite as error:
@@ -119,7 +120,8 @@ class Training:
         self.step += 1
         if not self._synthetic:
             self._feed.commit(taken, self.step)
-        self._meter.step(time.perf_counter(), taken.rows, taken.wait, taken.late)
+        now = time.perf_counter()
+        self._meter.step(now, taken.rows, taken.wait, taken.late, now - begun)
         self._tell()
         if self._spec.checkpoint_steps and self.step % self._spec.checkpoint_steps == 0:
             self._save()
@@ -138,6 +140,8 @@ class Training:
         reading = self._meter.reading()
         progress = progress_message(reading, self.step, self._spec.max_steps, self._loss)
         progress.stalls.extend(self._board.stalls(reading.stall_seconds, reading.late_seconds))
+        progress.seams.extend(self._feed.seams())
+        progress.cores.extend(self._board.machines.readings())
         progress.streams.extend(position_message(p) for p in self._feed.ledger.positions.values())
         if self._rate is not None:
             progress.learning_rate = self._rate(max(0, self.step - 1))

@@ -47,7 +47,7 @@ class CoordinatorServicer(coordinator_pb2_grpc.CoordinatorServicer):
 
     def Heartbeat(self, request: pb.HeartbeatRequest, context: grpc.ServicerContext) -> pb.HeartbeatReply:  # noqa: N802 - gRPC's name
         with answering(context):
-            self._hub.beat(request.worker_id, request.incarnation, tuple(request.seams))
+            self._hub.beat(request)
         return pb.HeartbeatReply()
 
     def ReportFailure(  # noqa: N802 - gRPC's name

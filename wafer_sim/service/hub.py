@@ -104,8 +104,9 @@ class Hub:
             self._feed(ev.WorkerBeat(self._clock(), worker_id, incarnation))
             return self._listeners.watch(worker_id)
 
-    def beat(self, worker_id: str, incarnation: int, seams: tuple[run_pb2.Seam, ...]) -> None:
-        self._feed(ev.WorkerBeat(self._clock(), worker_id, incarnation, seams))
+    def beat(self, beat: coordinator_pb2.HeartbeatRequest) -> None:
+        cores = beat.cores if beat.HasField("cores") else None
+        self._feed(ev.WorkerBeat(self._clock(), beat.worker_id, beat.incarnation, tuple(beat.seams), cores))
 
     def lost(self, worker_id: str, incarnation: int) -> None:
         self._happened(ev.WorkerLost(self._clock(), worker_id, incarnation))

@@ -66,14 +66,16 @@ class StreamLease(_message.Message):
     def __init__(self, stream: _Optional[int] = ..., lease: _Optional[int] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
-    __slots__ = ("worker_id", "incarnation", "seams")
+    __slots__ = ("worker_id", "incarnation", "seams", "cores")
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     SEAMS_FIELD_NUMBER: _ClassVar[int]
+    CORES_FIELD_NUMBER: _ClassVar[int]
     worker_id: str
     incarnation: int
     seams: _containers.RepeatedCompositeFieldContainer[_run_pb2.Seam]
-    def __init__(self, worker_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., seams: _Optional[_Iterable[_Union[_run_pb2.Seam, _Mapping]]] = ...) -> None: ...
+    cores: _run_pb2.Cores
+    def __init__(self, worker_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., seams: _Optional[_Iterable[_Union[_run_pb2.Seam, _Mapping]]] = ..., cores: _Optional[_Union[_run_pb2.Cores, _Mapping]] = ...) -> None: ...
 
 class HeartbeatReply(_message.Message):
     __slots__ = ()

@@ -183,7 +183,7 @@ class FollowRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., after: _Optional[int] = ..., session: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
-    __slots__ = ("step", "max_steps", "loss", "samples", "seconds", "samples_per_second", "recent_samples_per_second", "utilisation", "stall_seconds", "stalls", "streams", "learning_rate", "skipped_steps", "loss_scale")
+    __slots__ = ("step", "max_steps", "loss", "samples", "seconds", "samples_per_second", "recent_samples_per_second", "utilisation", "stall_seconds", "stalls", "streams", "learning_rate", "skipped_steps", "loss_scale", "busy_seconds", "seams", "cores")
     STEP_FIELD_NUMBER: _ClassVar[int]
     MAX_STEPS_FIELD_NUMBER: _ClassVar[int]
     LOSS_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +198,9 @@ class Progress(_message.Message):
     LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_STEPS_FIELD_NUMBER: _ClassVar[int]
     LOSS_SCALE_FIELD_NUMBER: _ClassVar[int]
+    BUSY_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SEAMS_FIELD_NUMBER: _ClassVar[int]
+    CORES_FIELD_NUMBER: _ClassVar[int]
     step: int
     max_steps: int
     loss: float
@@ -212,7 +215,22 @@ class Progress(_message.Message):
     learning_rate: float
     skipped_steps: int
     loss_scale: float
-    def __init__(self, step: _Optional[int] = ..., max_steps: _Optional[int] = ..., loss: _Optional[float] = ..., samples: _Optional[int] = ..., seconds: _Optional[float] = ..., samples_per_second: _Optional[float] = ..., recent_samples_per_second: _Optional[float] = ..., utilisation: _Optional[float] = ..., stall_seconds: _Optional[float] = ..., stalls: _Optional[_Iterable[_Union[SeamStall, _Mapping]]] = ..., streams: _Optional[_Iterable[_Union[StreamPosition, _Mapping]]] = ..., learning_rate: _Optional[float] = ..., skipped_steps: _Optional[int] = ..., loss_scale: _Optional[float] = ...) -> None: ...
+    busy_seconds: float
+    seams: _containers.RepeatedCompositeFieldContainer[Seam]
+    cores: _containers.RepeatedCompositeFieldContainer[Cores]
+    def __init__(self, step: _Optional[int] = ..., max_steps: _Optional[int] = ..., loss: _Optional[float] = ..., samples: _Optional[int] = ..., seconds: _Optional[float] = ..., samples_per_second: _Optional[float] = ..., recent_samples_per_second: _Optional[float] = ..., utilisation: _Optional[float] = ..., stall_seconds: _Optional[float] = ..., stalls: _Optional[_Iterable[_Union[SeamStall, _Mapping]]] = ..., streams: _Optional[_Iterable[_Union[StreamPosition, _Mapping]]] = ..., learning_rate: _Optional[float] = ..., skipped_steps: _Optional[int] = ..., loss_scale: _Optional[float] = ..., busy_seconds: _Optional[float] = ..., seams: _Optional[_Iterable[_Union[Seam, _Mapping]]] = ..., cores: _Optional[_Iterable[_Union[Cores, _Mapping]]] = ...) -> None: ...
+
+class Cores(_message.Message):
+    __slots__ = ("machine", "cores", "busy_seconds", "seconds")
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    CORES_FIELD_NUMBER: _ClassVar[int]
+    BUSY_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    machine: str
+    cores: int
+    busy_seconds: float
+    seconds: float
+    def __init__(self, machine: _Optional[str] = ..., cores: _Optional[int] = ..., busy_seconds: _Optional[float] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class SeamStall(_message.Message):
     __slots__ = ("seam", "seconds")
@@ -292,7 +310,7 @@ class Finished(_message.Message):
     def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., programming_seconds: _Optional[float] = ..., seams: _Optional[_Iterable[_Union[Seam, _Mapping]]] = ..., stopped: _Optional[bool] = ...) -> None: ...
 
 class Seam(_message.Message):
-    __slots__ = ("name", "items", "put_wait", "get_wait", "occupancy", "depth", "capacity", "worker", "stream")
+    __slots__ = ("name", "items", "put_wait", "get_wait", "occupancy", "depth", "capacity", "worker", "stream", "put_waits", "get_waits", "bytes")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     PUT_WAIT_FIELD_NUMBER: _ClassVar[int]
@@ -302,6 +320,9 @@ class Seam(_message.Message):
     CAPACITY_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
+    PUT_WAITS_FIELD_NUMBER: _ClassVar[int]
+    GET_WAITS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
     name: str
     items: int
     put_wait: float
@@ -311,7 +332,10 @@ class Seam(_message.Message):
     capacity: int
     worker: str
     stream: int
-    def __init__(self, name: _Optional[str] = ..., items: _Optional[int] = ..., put_wait: _Optional[float] = ..., get_wait: _Optional[float] = ..., occupancy: _Optional[float] = ..., depth: _Optional[int] = ..., capacity: _Optional[int] = ..., worker: _Optional[str] = ..., stream: _Optional[int] = ...) -> None: ...
+    put_waits: _containers.RepeatedScalarFieldContainer[int]
+    get_waits: _containers.RepeatedScalarFieldContainer[int]
+    bytes: int
+    def __init__(self, name: _Optional[str] = ..., items: _Optional[int] = ..., put_wait: _Optional[float] = ..., get_wait: _Optional[float] = ..., occupancy: _Optional[float] = ..., depth: _Optional[int] = ..., capacity: _Optional[int] = ..., worker: _Optional[str] = ..., stream: _Optional[int] = ..., put_waits: _Optional[_Iterable[int]] = ..., get_waits: _Optional[_Iterable[int]] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class RunEvent(_message.Message):
     __slots__ = ("number", "queued", "phase", "progress", "saved", "finished", "failed", "late", "passed", "observed")
@@ -378,9 +402,11 @@ class WaferOrder(_message.Message):
     def __init__(self, start: _Optional[_Union[RunSpec, _Mapping]] = ..., stop: _Optional[bool] = ..., fail: _Optional[_Union[Problem, _Mapping]] = ..., seams: _Optional[_Union[SeamReport, _Mapping]] = ...) -> None: ...
 
 class SeamReport(_message.Message):
-    __slots__ = ("worker_id", "seams")
+    __slots__ = ("worker_id", "seams", "cores")
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     SEAMS_FIELD_NUMBER: _ClassVar[int]
+    CORES_FIELD_NUMBER: _ClassVar[int]
     worker_id: str
     seams: _containers.RepeatedCompositeFieldContainer[Seam]
-    def __init__(self, worker_id: _Optional[str] = ..., seams: _Optional[_Iterable[_Union[Seam, _Mapping]]] = ...) -> None: ...
+    cores: Cores
+    def __init__(self, worker_id: _Optional[str] = ..., seams: _Optional[_Iterable[_Union[Seam, _Mapping]]] = ..., cores: _Optional[_Union[Cores, _Mapping]] = ...) -> None: ...
