@@ -8,8 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -57,17 +56,17 @@ class _Waits:
         self._going_on: list[float] = []
         self._spread, self._recorded, self.in_vain = SpreadRecorder(), 0, 0.0
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
+    def begin(self) -> float:
+        """A thread is blocked from now on; what it hands to `end`."""
         start = self._clock()
         self._going_on.append(start)
-        try:
-            yield
-        finally:
-            self._going_on.remove(start)
-            waited = self._clock() - start
-            self._over += waited
-            self.in_vain += waited
+        return start
+
+    def end(self, start: float) -> None:
+        self._going_on.remove(start)
+        waited = self._clock() - start
+        self._over += waited
+        self.in_vain += waited
 
     def passed(self) -> None:
         """The item that was waited for came."""
@@ -155,6 +154,9 @@ class Seam(Generic[T]):
             )
 
     def _block(self, waits: _Waits, ready: Callable[[], bool], timeout: float | None, what: str) -> None:
-        with waits.one():
+        start = waits.begin()
+        try:
             if not self._changed.wait_for(lambda: ready() or self._closed, timeout):
                 raise TimeoutError(f"seam {self.name!r}: {what} within {timeout:g} s")
+        finally:
+            waits.end(start)

@@ -16,6 +16,7 @@ _PER_DOUBLING = 4
 _DOUBLINGS = 30
 BUCKETS = 2 + _PER_DOUBLING * _DOUBLINGS
 """No wait, the buckets of 30 doublings from 1 microsecond on, and all that is longer (18 minutes)."""
+_NOTES = 256
 
 
 def bucket_of(seconds: float) -> int:
@@ -72,18 +73,32 @@ class Spread:
 
 
 class SpreadRecorder:
-    """Takes waits one by one. One thread adds at a time; any thread may read meanwhile, without a lock."""
+    """Takes waits one by one. One thread adds at a time; any thread may read meanwhile, without a lock.
+
+    A wait is only noted when it is added, since that happens where another thread wants to go on; the notes are
+    counted when there are many, or when somebody reads.
+    """
 
     def __init__(self) -> None:
-        self._counts = [0] * BUCKETS
+        self._state: tuple[Sequence[int], list[float]] = ((0,) * BUCKETS, [])  # changed as a whole, so read as a whole
 
     def add(self, seconds: float) -> None:
-        self._counts[bucket_of(seconds)] += 1
+        counts, notes = self._state
+        notes.append(seconds)
+        if len(notes) >= _NOTES:
+            self._state = _counted(counts, notes), []
 
     def reading(self, more: int = 0) -> Spread:
         """What was added so far, and `more` that waited not at all and were not added."""
-        counts = self._counts.copy()
+        counts = _counted(*self._state)
         counts[0] += more
         while counts and not counts[-1]:
             counts.pop()
         return Spread(tuple(counts))
+
+
+def _counted(counts: Sequence[int], notes: Iterable[float]) -> list[int]:
+    counted = list(counts)
+    for seconds in tuple(notes):
+        counted[bucket_of(seconds)] += 1
+    return counted
