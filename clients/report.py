@@ -6,8 +6,8 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,8 +21,9 @@ from clients.job import TRAIN, Job
 from wafer_sim.fabric import machine
 from wafer_sim.fabric.artefacts import performance
 from wafer_sim.fabric.result import Estimate
-from wafer_sim.meter import UNATTRIBUTED
-from wafer_sim.verdict import Verdict, judge
+from wafer_sim.figures import core_figures, seam_figures, timeline_figures, verdict_of, worker_rates
+from wafer_sim.verdict import Verdict
+from wire.core_use import busiest
 from wire.errors import Exhausted
 from wire.v1 import run_pb2
 
@@ -30,6 +31,26 @@ log = logging.getLogger("clients")
 
 TELLING_SECONDS = 1.0
 """A shorter run says nothing about its input: prefetched batches and start-up are most of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What performance.json has beyond the table, see wafer_sim/figures.py. busy_seconds: of the steps themselves."""
+
+    busy_seconds: float = 0.0
+    seams: Mapping[str, Any] = field(default_factory=dict)
+    machines: Sequence[Mapping[str, float]] = ()
+    timeline: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, finished: run_pb2.Finished) -> Details:
+        progress = finished.progress
+        return cls(
+            progress.busy_seconds,
+            seam_figures(finished.seams),
+            core_figures(progress.cores),
+            timeline_figures(finished.timeline),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +77,7 @@ class Outcome:
     skipped_steps: int = 0
     loss_scale: float = 0.0
     estimate: Estimate | None = None
+    details: Details = field(default_factory=Details)
 
     @classmethod
     def of(
@@ -63,8 +85,6 @@ class Outcome:
     ) -> Outcome:
         progress = finished.progress
         stalls = {stall.seam: stall.seconds for stall in progress.stalls}
-        to_blame = {seam: seconds for seam, seconds in stalls.items() if seam != UNATTRIBUTED}
-        workers = {seam.worker for seam in finished.seams if seam.worker}
         return cls(
             mode,
             progress.step,
@@ -75,14 +95,15 @@ class Outcome:
             dict(finished.metrics),
             progress.stall_seconds,
             stalls,
-            judge(progress.utilisation, to_blame, len(workers)),
+            verdict_of(progress, finished.seams),
             finished.stopped,
             finished.programming_seconds,
             compile_seconds,
-            _worker_rates(finished, progress),
+            worker_rates(progress.samples_per_second, finished.seams),
             progress.skipped_steps,
             progress.loss_scale,
             estimate,
+            Details.of(finished),
         )
 
     @property
@@ -96,16 +117,6 @@ class Outcome:
         if self.tells:
             return self.verdict.sentence
         return f"too short to say whether the input keeps up ({self.seconds:.2f} s were measured)"
-
-
-def _worker_rates(finished: run_pb2.Finished, progress: run_pb2.Progress) -> dict[str, float]:
-    """Samples per second that each worker gave, from its share of the batches."""
-    batches: dict[str, int] = {}
-    for seam in finished.seams:
-        if seam.name == "prefetch" and seam.worker:
-            batches[seam.worker] = batches.get(seam.worker, 0) + seam.items
-    total = sum(batches.values())
-    return {worker: progress.samples_per_second * count / total for worker, count in batches.items() if total}
 
 
 def print_table(outcome: Outcome, console: Console | None = None) -> None:
@@ -188,6 +199,13 @@ def write_performance(outcome: Outcome, model_dir: Path) -> Path:
         "accelerator_utilization": outcome.verdict.utilisation,
         "stall_seconds": outcome.stall_seconds,
         "stall_by_seam": dict(outcome.stalls),
+        "busy_seconds": outcome.details.busy_seconds,
+        "workers": len(outcome.worker_rates),
+        "workers_needed": outcome.verdict.workers if outcome.tells else None,
+        "cores_are_the_limit": outcome.verdict.cores_limit if outcome.tells else None,
+        "machines": list(outcome.details.machines),
+        "seams": dict(outcome.details.seams),
+        "timeline": dict(outcome.details.timeline),
         "verdict": outcome.conclusion,
         "metrics": {name: _number(value) for name, value in outcome.metrics.items()},
         "loss": _number(outcome.loss),
@@ -224,7 +242,7 @@ def _event_writer(folder: Path) -> Any:
 
 
 class Summaries:
-    """TensorBoard events for loss, rate, stall and learning rate, under model_dir/<mode>."""
+    """TensorBoard events for loss, rates, utilisation, stall, who is to blame, and learning rate: model_dir/<mode>."""
 
     def __init__(self, model_dir: Path, mode: str) -> None:
         self._writer = _event_writer(model_dir / mode)
@@ -249,6 +267,9 @@ class Summaries:
             "stall_seconds": progress.stall_seconds,
             "utilisation": progress.utilisation,
             "learning_rate": progress.learning_rate,
+            "mean_samples_per_second": progress.samples_per_second,
+            "cores_busy": busiest(progress.cores),
+            **{f"stall/{stall.seam}": stall.seconds for stall in progress.stalls},
             **({"loss_scale": progress.loss_scale} if progress.loss_scale else {}),
         }
         self.add_values(values, progress.step)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from wafer_sim.timeline import Interval, Timeline
+
 WARM_UP_STEPS = 10
 UNATTRIBUTED = "unattributed"
 LATE = "late"
@@ -53,6 +55,7 @@ class Meter:
         self._stall = self._late = self._busy = self._paused = self._pausing = 0.0
         self._now = self._lap_start = now
         self._lap_samples, self._recent = 0, 0.0
+        self._timeline = Timeline(now)
         self._from = self._warm = _Mark(now, 0, 0.0, 0.0)
 
     def step(self, now: float, samples: int, stall: float, late: float = 0.0, busy: float = 0.0) -> None:
@@ -80,8 +83,14 @@ class Meter:
     def lap(self) -> None:
         """Begin a new interval for the recent rate."""
         if self._now > self._lap_start:
+            self._timeline.mark(self._now, self._samples, self._stall)
             self._recent = (self._samples - self._lap_samples) / (self._now - self._lap_start)
         self._lap_start, self._lap_samples = self._now, self._samples
+
+    def intervals(self) -> list[Interval]:
+        """How the rate went, to the end of the last step."""
+        self.lap()
+        return self._timeline.intervals()
 
     def reading(self) -> Reading:
         begun = self._from

@@ -8,19 +8,34 @@ from dataclasses import dataclass
 
 KEEPS_UP = 0.90
 """MLPerf Storage passes a system at 90 % accelerator utilisation."""
+FULL = 0.90
+"""Cores that are busy for more of the time than this are full: whoever comes next takes from the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """utilisation: busy time over total time (AU). blame: the seam with the most stall, "" where none counts.
 
-    workers: how many workers like those of the run would have been enough; None where it keeps up.
+    workers: how many workers like those of the run would have been enough; None where it keeps up, or where cores,
+    not workers, are the limit. cores: the share of the time that the cores of the busiest machine were busy, 0 where
+    that is not known. reach: the most of what the wafer could take (0 .. 1) that these machines can feed, with any
+    number of workers.
     """
 
     keeps_up: bool
     utilisation: float
     blame: str
     workers: int | None
+    cores: float = 0.0
+
+    @property
+    def reach(self) -> float:
+        return min(1.0, self.utilisation / self.cores) if self.cores > 0 else 1.0
+
+    @property
+    def cores_limit(self) -> bool:
+        """Whether more workers on the same machines would change nothing."""
+        return not self.keeps_up and self.cores >= FULL
 
     @property
     def sentence(self) -> str:
@@ -28,18 +43,85 @@ class Verdict:
         if self.keeps_up:
             return "the input keeps up"
         waited = f"the input does not keep up: {1 - self.utilisation:.0%} of the time the wafer waited"
-        blame = f" for {self.blame}" if self.blame else ""
-        return waited + blame + (f"; about {self.workers} workers would be enough" if self.workers else "")
+        return waited + (f" for {self.blame}" if self.blame else "") + self._advice
+
+    @property
+    def _advice(self) -> str:
+        if self.cores_limit:
+            return f"; the cores are the limit, not the workers: they were busy {self.cores:.0%} of the time"
+        if not self.workers:
+            return ""
+        enough = f"; about {self.workers} workers would be enough"
+        if self.reach < KEEPS_UP:
+            enough += f", on more cores than these, which would be full at {self.reach:.0%} of what the wafer takes"
+        return enough
 
 
-def judge(utilisation: float, stalls: Mapping[str, float], workers: int) -> Verdict:
-    """The verdict on a run. stalls: seam -> seconds. workers: how many fed it.
+def judge(utilisation: float, stalls: Mapping[str, float], workers: int, cores: float = 0.0) -> Verdict:
+    """The verdict on a run. stalls: seam -> seconds. workers: how many fed it. cores: see Verdict.
 
     The recommendation takes the rate of a worker as fixed: without stall the wafer would have taken
     1 / utilisation times as much.
     """
     if utilisation >= KEEPS_UP:
-        return Verdict(True, utilisation, "", None)
+        return Verdict(True, utilisation, "", None, cores)
     blame = max(stalls, key=lambda seam: stalls[seam], default="")
-    enough = math.ceil(workers / utilisation) if workers and utilisation > 0 else None
-    return Verdict(False, utilisation, blame, enough)
+    enough = math.ceil(workers / utilisation) if workers and utilisation > 0 and cores < FULL else None
+    return Verdict(False, utilisation, blame, enough, cores)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Samples per second that a run showed. takes: what the wafer would take without any stall. workers: how many.
+
+    cores: the share of the time that the cores of the busiest machine were busy, 0 where that is not known.
+    """
+
+    measured: float
+    takes: float
+    workers: int
+    cores: float = 0.0
+
+    @classmethod
+    def of(cls, measured: float, utilisation: float, workers: int, cores: float = 0.0) -> Rates:
+        return cls(measured, measured / utilisation if utilisation > 0 else math.inf, workers, cores)
+
+    def with_workers(self, workers: int) -> float:
+        """The rate that as many workers of the same kind, on the same machines, would give.
+
+        Each brings what each brought, as long as the wafer takes it and cores are left. Where the wafer waited for
+        nothing the workers could do more than they showed, so this is what they give at least.
+        """
+        brought = self.measured / self.workers * workers if self.workers else 0.0
+        most = self.measured / self.cores if self.cores > 0 else math.inf
+        return min(brought, self.takes, max(most, self.measured))
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Where an epoch's time goes, by three runs of the same steps. Shares of the cold run's time; they add up to 1.
+
+    compute: what is left with cached batches. prep: what reading from memory and making batches add. fetch: what
+    reading from where the data lie adds. headroom: rate with cached batches over the warm one; 1: the input is no
+    slower than the wafer.
+    """
+
+    compute: float
+    prep: float
+    fetch: float
+    headroom: float
+
+
+def split(synthetic: float, warm: float, cold: float) -> Split:
+    """Split a stall by the rates (samples per second) of a synthetic, a warm and a cold run.
+
+    A run that was quicker than the one that leaves work out counts as equal to it: that difference is noise.
+    Raises ValueError for a rate that is not above 0.
+    """
+    if min(synthetic, warm, cold) <= 0:
+        raise ValueError(f"rates must be above 0: synthetic {synthetic}, warm {warm}, cold {cold}")
+    headroom = synthetic / warm
+    warm = min(warm, synthetic)
+    cold = min(cold, warm)
+    compute, prepared = cold / synthetic, cold / warm
+    return Split(compute, prepared - compute, 1.0 - prepared, headroom)

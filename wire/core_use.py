@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 
 from wire.cores import Cores
@@ -58,6 +58,12 @@ def busy_of(stat: Path, cores: Set[int]) -> float | None:
     if not any(map(any, ticks)):
         return None
     return sum(sum(of) - sum(of[_IDLE]) for of in ticks) / os.sysconf("SC_CLK_TCK")
+
+
+def busiest(readings: Iterable[run_pb2.Cores]) -> float:
+    """The share of the time (0 .. 1) that the cores of the busiest of these machines were busy; 0.0 of none."""
+    shares = (each.busy_seconds / (each.cores * each.seconds) for each in readings if each.cores and each.seconds > 0)
+    return min(1.0, max(shares, default=0.0))
 
 
 def since(now: run_pb2.Cores, before: run_pb2.Cores) -> run_pb2.Cores:

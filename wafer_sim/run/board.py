@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from wafer_sim.ledger import StreamPosition, Taken
-from wafer_sim.meter import Reading, attribute
+from wafer_sim.meter import Meter, Reading, attribute
 from wafer_sim.run.machines import Machines
 from wire.codec import cursor_message
 from wire.core_use import CoreMeter
@@ -121,6 +121,14 @@ def progress_message(reading: Reading, step: int, max_steps: int, loss: float) -
         stall_seconds=reading.stall_seconds,
         busy_seconds=reading.busy_seconds,
     )
+
+
+def timeline_message(meter: Meter) -> list[run_pb2.Interval]:
+    """How the rate went, as it travels."""
+    return [
+        run_pb2.Interval(seconds=each.seconds, samples=each.samples, stall_seconds=each.stall)
+        for each in meter.intervals()
+    ]
 
 
 def position_message(position: StreamPosition) -> run_pb2.StreamPosition:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 
 from wafer_sim.meter import Meter
-from wafer_sim.run.board import Board, position_message, progress_message
+from wafer_sim.run.board import Board, position_message, progress_message, timeline_message
 from wafer_sim.run.feed import Feed, StepInput
 from wafer_sim.runtime.protocol import Executor
 from wire.errors import InvalidInput
@@ -49,6 +49,7 @@ class Evaluation:
                 programming_seconds=self.programming_seconds,
                 seams=seams,
                 stopped=not self._complete,
+                timeline=timeline_message(self._meter),
             )
         )
 
@@ -56,8 +57,7 @@ class Evaluation:
         first = not self._batches
         if first:
             self._board.phase("running")
-            self._meter = Meter(time.perf_counter())
-            self._board.machines.begin()
+            self._begin()
         begun = time.perf_counter()
         for batch in taken.batches:
             for name, value in self._executor.evaluate(batch).items():
@@ -70,6 +70,11 @@ class Evaluation:
         if self._board.due():
             self._meter.lap()
             self._board.progress(self._progress())
+
+    def _begin(self) -> None:
+        """What is measured begins now."""
+        self._meter = Meter(time.perf_counter())
+        self._board.machines.begin()
 
     def _progress(self) -> run_pb2.Progress:
         reading = self._meter.reading()

@@ -12,7 +12,7 @@ from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.meter import Meter
 from wafer_sim.replicas import Replicas
-from wafer_sim.run.board import Board, position_message, progress_message
+from wafer_sim.run.board import Board, position_message, progress_message, timeline_message
 from wafer_sim.run.fabric import Compute, Drain, Fabric, NotFinite
 from wafer_sim.run.feed import Feed, StepInput
 from wafer_sim.run.skips import Skips
@@ -63,6 +63,7 @@ class Training:
                 programming_seconds=self.programming_seconds,
                 seams=seams,
                 stopped=self.step < self._spec.max_steps,
+                timeline=timeline_message(self._meter),
             )
         )
 
@@ -76,8 +77,7 @@ class Training:
             if taken is None:
                 # Nothing is measured before the first batch is there, and synthetic steps take it again and again.
                 taken = replace(self._due(), wait=0.0, late=0.0)
-                self._meter = Meter(time.perf_counter())
-                self._board.machines.begin()
+                self._begin()
                 self._board.phase("running")
             elif not self._synthetic:
                 taken = self._due()
@@ -135,6 +135,11 @@ class Training:
         if log_step or self._board.due():
             self._meter.lap()
             self._board.progress(self._progress())
+
+    def _begin(self) -> None:
+        """What is measured begins now."""
+        self._meter = Meter(time.perf_counter())
+        self._board.machines.begin()
 
     def _progress(self) -> run_pb2.Progress:
         reading = self._meter.reading()

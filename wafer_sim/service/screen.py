@@ -10,11 +10,13 @@ from google.protobuf.json_format import MessageToJson
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
+from wafer_sim.service.seam_screen import conclusion, seam_table, table_of
 from wire.channel import Security, address_of, connect
 from wire.status import raised
 from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2, run_pb2_grpc
 
 _ANSWER_SECONDS = 5.0
+_OF_A_JOB = ("job", "mode", "state", "step", "samples/s", "AU", "stall", "model_dir")
 _MODES = {run_pb2.MODE_TRAIN: "train", run_pb2.MODE_EVAL: "eval"}
 
 
@@ -51,7 +53,7 @@ def cancel_run(coordinator: str, run_id: str) -> None:
 
 
 def screen(reply: coordinator_pb2.StatusReply) -> RenderableType:
-    """Jobs, then workers, then the streams and replicas of the job that has the wafer."""
+    """Jobs, then workers, then the streams, seams and verdict of the job that has the wafer."""
     return Group(*_parts(reply))
 
 
@@ -65,17 +67,12 @@ def _parts(reply: coordinator_pb2.StatusReply) -> Iterator[RenderableType]:
             yield f"{run.run_id} failed: {run.problem.what}"
         if run.state == "running":
             yield _streams(run, reply)
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", show_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column not in ("model_dir", "streams"))
-    return table
+            yield seam_table(run.seams) if run.seams else "no seam was reported yet"
+            yield f"{run.run_id}: {conclusion(run)}"
 
 
 def _runs(reply: coordinator_pb2.StatusReply) -> Table:
-    table = _table("jobs", "job", "mode", "state", "step", "samples/s", "AU", "stall", "model_dir")
+    table = table_of("jobs", *_OF_A_JOB, folded=("model_dir",))
     for run in reply.runs:
         at = run.progress
         state = f"queued, {run.place} ahead" if run.state == "queued" else run.state
@@ -89,7 +86,7 @@ def _runs(reply: coordinator_pb2.StatusReply) -> Table:
 
 
 def _workers(reply: coordinator_pb2.StatusReply) -> Table:
-    table = _table("workers", "worker", "streams", "only for", "late with", "silent")
+    table = table_of("workers", "worker", "streams", "only for", "late with", "silent", folded=("streams",))
     for worker in reply.workers:
         streams = ", ".join(map(str, worker.streams)) or "none"
         only = f"stream {worker.shard}" if worker.HasField("shard") else ""
@@ -99,7 +96,7 @@ def _workers(reply: coordinator_pb2.StatusReply) -> Table:
 
 def _streams(run: coordinator_pb2.RunStatus, reply: coordinator_pb2.StatusReply) -> Table:
     data = run.spec.data
-    table = _table(
+    table = table_of(
         f"streams of {run.run_id}, {data.replicas} replica(s)", "stream", "replica", "host", "next", "samples"
     )
     hosts = {stream: worker.name for worker in reply.workers for stream in worker.streams}

@@ -289,7 +289,7 @@ class Saved(_message.Message):
     def __init__(self, step: _Optional[int] = ..., path: _Optional[str] = ...) -> None: ...
 
 class Finished(_message.Message):
-    __slots__ = ("progress", "metrics", "programming_seconds", "seams", "stopped")
+    __slots__ = ("progress", "metrics", "programming_seconds", "seams", "stopped", "timeline")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -302,12 +302,24 @@ class Finished(_message.Message):
     PROGRAMMING_SECONDS_FIELD_NUMBER: _ClassVar[int]
     SEAMS_FIELD_NUMBER: _ClassVar[int]
     STOPPED_FIELD_NUMBER: _ClassVar[int]
+    TIMELINE_FIELD_NUMBER: _ClassVar[int]
     progress: Progress
     metrics: _containers.ScalarMap[str, float]
     programming_seconds: float
     seams: _containers.RepeatedCompositeFieldContainer[Seam]
     stopped: bool
-    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., programming_seconds: _Optional[float] = ..., seams: _Optional[_Iterable[_Union[Seam, _Mapping]]] = ..., stopped: _Optional[bool] = ...) -> None: ...
+    timeline: _containers.RepeatedCompositeFieldContainer[Interval]
+    def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., programming_seconds: _Optional[float] = ..., seams: _Optional[_Iterable[_Union[Seam, _Mapping]]] = ..., stopped: _Optional[bool] = ..., timeline: _Optional[_Iterable[_Union[Interval, _Mapping]]] = ...) -> None: ...
+
+class Interval(_message.Message):
+    __slots__ = ("seconds", "samples", "stall_seconds")
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    STALL_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    seconds: float
+    samples: int
+    stall_seconds: float
+    def __init__(self, seconds: _Optional[float] = ..., samples: _Optional[int] = ..., stall_seconds: _Optional[float] = ...) -> None: ...
 
 class Seam(_message.Message):
     __slots__ = ("name", "items", "put_wait", "get_wait", "occupancy", "depth", "capacity", "worker", "stream", "put_waits", "get_waits", "bytes")

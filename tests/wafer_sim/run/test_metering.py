@@ -1,0 +1,55 @@
+"""The figures of a run add up."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from tests.wafer_sim.run.conftest import ROWS, Bench, batch_of
+from wafer_sim.figures import timeline_figures
+from wire.readings import by_name
+from wire.v1 import run_pb2
+
+STEP, STEPS = 0.006, 50
+"""Seconds of an emulated accelerator's step, and how many it takes; a batch takes twice as long in each stream."""
+
+
+def slow(stream: int, sequence: int) -> dict[str, Any]:
+    """A load model: a source that takes its time for each batch."""
+    threading.Event().wait(4 * STEP)
+    return batch_of(stream, sequence)
+
+
+@pytest.fixture
+def finished(bench: Bench) -> run_pb2.Finished:
+    return bench.live(batch=slow, fabric=run_pb2.FABRIC_DRAIN, drain_rate=ROWS / STEP, max_steps=STEPS)
+
+
+def test_stall_and_work_make_up_the_time(finished: run_pb2.Finished) -> None:
+    """Both are measured, each for itself; together they are the time within 1 %, and the utilisation follows."""
+    progress = finished.progress
+    assert progress.stall_seconds > 0.2 * progress.seconds
+    assert progress.busy_seconds > 0.2 * progress.seconds
+    assert progress.stall_seconds + progress.busy_seconds == pytest.approx(progress.seconds, rel=0.01)
+    assert progress.utilisation == pytest.approx(progress.busy_seconds / progress.seconds, abs=0.01)
+    assert sum(stall.seconds for stall in progress.stalls) == pytest.approx(progress.stall_seconds)
+
+
+def test_the_timeline_and_the_seams_tell_the_same_run(finished: run_pb2.Finished) -> None:
+    """Samples of the intervals are those of the run; the wafer's seam had every batch, and the replica waited at it."""
+    assert sum(interval.samples for interval in finished.timeline) == finished.progress.samples == STEPS * ROWS
+    assert max(timeline_figures(finished.timeline)["stall_fraction"]) > 0.2
+    seam = by_name(finished.seams)["merge"]
+    assert seam.get_waits.total == STEPS
+    assert seam.get_waits.quantile(0.95) > STEP / 2
+    assert seam.put_waits.total == seam.items >= STEPS
+    assert seam.bytes >= 100 * STEPS
+
+
+def test_the_processors_of_the_machine_are_told(finished: run_pb2.Finished) -> None:
+    """The wafer's own machine, over the time that was measured, is never busier than it has cores."""
+    (own,) = finished.progress.cores
+    assert own.cores >= 1
+    assert 0.0 <= own.busy_seconds <= 1.1 * own.cores * own.seconds + 0.1
