@@ -29,6 +29,7 @@ check: setup ## Format, lint, types, layers, contracts, drift of generated code:
 	@$(BIN)/buf lint
 	@$(PYTHON) scripts/generate_proto.py --check
 	@$(PYTHON) scripts/generate_kernels.py --check
+	@$(PYTHON) scripts/generate_metrics.py --check
 
 bench: setup ## Measure; prints a table
 	@$(PYTHON) -m benchmarks

@@ -23,6 +23,7 @@ def worker(  # noqa: PLR0913 - an option of the command each
     data: str | None = None,
     params: str | None = None,
     data_root: Path | None = None,
+    metrics_port: int | None = None,
     session: Annotated[str, Parameter(show=False)] = "",
     exit_with_parent: Annotated[bool, Parameter(show=False)] = False,
 ) -> int:
@@ -40,6 +41,8 @@ def worker(  # noqa: PLR0913 - an option of the command each
         The params.yaml that your loader is called with.
     data_root
         Read nothing outside this folder.
+    metrics_port
+        Serve /metrics for Prometheus at this port of this machine; 0 takes any free one. Default: do not.
     session
         Work for this session's jobs only.
     exit_with_parent
@@ -47,7 +50,7 @@ def worker(  # noqa: PLR0913 - an option of the command each
     """
     from streamer.worker import WorkerOptions, main
 
-    return main(WorkerOptions(coordinator, shard, data, params, data_root, session, exit_with_parent))
+    return main(WorkerOptions(coordinator, shard, data, params, data_root, session, exit_with_parent, metrics_port))
 
 
 @app.command

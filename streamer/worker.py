@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from streamer.reporting import CoordinatorGone, CoordinatorLine, Dismissed
 from wire.channel import Security, address_of, seen_from
 from wire.errors import Exhausted, Unreachable
 from wire.leaving import leave_when_told
+from wire.metrics import ADDRESS, serve_metrics
 from wire.v1 import coordinator_pb2
 
 log = logging.getLogger("streamer")
@@ -39,6 +41,7 @@ class WorkerOptions:
     data_root: Path | None = None
     session: str = ""
     exit_with_parent: bool = False
+    metrics_port: int | None = None
 
 
 def main(options: WorkerOptions) -> int:
@@ -79,6 +82,10 @@ class Worker:
 
     def run(self) -> int:
         """Work to the end; the exit code. Raises Unreachable, Refused or Stopped where the coordinator is gone."""
+        with self._metrics():
+            return self._serve()
+
+    def _serve(self) -> int:
         log.info("connecting to the coordinator at %s", self._address)
         try:
             self._line.register(self._registration())
@@ -91,6 +98,17 @@ class Worker:
             self._hosts.close()
             self._line.close()
         return 0
+
+    def _metrics(self) -> AbstractContextManager[object]:
+        """What this worker measures, served meanwhile where that was asked for."""
+        port = self._options.metrics_port
+        if port is None:
+            return nullcontext()
+        from streamer.metrics import METRICS, samples
+
+        server = serve_metrics(port, METRICS, lambda: samples(self._hosts.seams()))
+        log.info("metrics at http://%s:%d/metrics", ADDRESS, server.port)
+        return closing(server)
 
     def _work(self) -> float | None:
         """Work for as long as the coordinator lets us: after how long to register again; None where all is done."""

@@ -50,6 +50,7 @@ def serve(  # noqa: PLR0913 - an option of the command line each
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
     wafer_memory: str = "",
+    metrics_port: int | None = None,
 ) -> None:
     """Run the coordinator until it is told to stop (Ctrl-C, SIGTERM).
 
@@ -68,6 +69,8 @@ def serve(  # noqa: PLR0913 - an option of the command line each
     wafer_memory
         What the wafer has for weights, optimizer state, gradients and the values of a step, such as 40GB or 512MiB. A
         model that is larger trains in weight streaming only. Default: no bound.
+    metrics_port
+        Serve /metrics for Prometheus at this port of this machine; 0 takes any free one. Default: do not.
     """
     if not 0 <= port < 2**16:
         raise InvalidInput(f"{port} is no port", fix="choose one from 0 to 65535")
@@ -81,7 +84,7 @@ def serve(  # noqa: PLR0913 - an option of the command line each
     security = Security.from_environment(tls_cert, tls_key)
     directory = (state_dir or state_home()).expanduser().absolute()
     memory = size_from(wafer_memory, "--wafer-memory") if wafer_memory else 0
-    serve_until_signal(Settings(directory, host, port, security, wafer_memory=memory))
+    serve_until_signal(Settings(directory, host, port, security, wafer_memory=memory, metrics_port=metrics_port))
 
 
 @app.command

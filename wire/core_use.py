@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 
 from wire.cores import Cores
-from wire.shared_memory import machine
 from wire.v1 import run_pb2
 
 log = logging.getLogger(__name__)
@@ -27,6 +26,8 @@ class CoreMeter:
     """
 
     def __init__(self, stat: Path = STAT, clock: Callable[[], float] = time.monotonic) -> None:
+        from wire.shared_memory import machine  # it loads numpy, which whoever only reads what meters said does without
+
         self._stat, self._clock = stat, clock
         self._cores = Cores.here().all
         self._machine = machine()

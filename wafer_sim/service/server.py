@@ -26,6 +26,7 @@ from wafer_sim.service.supervisor import WAFER_PROGRAM, Supervisor
 from wafer_sim.service.wafer_servicer import WaferServicer
 from wire.admission import TOKEN_VARIABLE
 from wire.channel import CA_VARIABLE, Security, is_loopback, seen_from, serve
+from wire.metrics import ADDRESS, MetricsServer, serve_metrics
 from wire.v1 import coordinator_pb2, coordinator_pb2_grpc, run_pb2, run_pb2_grpc
 
 _log = logging.getLogger("wafer_sim")
@@ -37,7 +38,7 @@ _GOODBYE_SECONDS = 0.5
 class Settings:
     """How to serve. port 0: any free one. wafer_program: the command of a wafer process, before its options.
 
-    wafer_memory: bytes that the wafer has for a run; 0: no bound.
+    wafer_memory: bytes that the wafer has for a run; 0: no bound. metrics_port: None: no metrics are served.
     """
 
     state_dir: Path
@@ -47,6 +48,7 @@ class Settings:
     wafer_program: Sequence[str] = WAFER_PROGRAM
     limits: Limits = field(default_factory=Limits)
     wafer_memory: int = 0
+    metrics_port: int | None = None
 
 
 class Service:
@@ -70,9 +72,15 @@ class Service:
             program = (*settings.wafer_program, *_listening(settings), *_remembering(settings))
             supervisor = Supervisor(near, executables, _environment(settings.security), program)
             self.hub = Hub(supervisor, journal, settings.limits, on_broken=on_broken)
+            self._metrics = _metrics(settings.metrics_port, self.hub, held)
             self._health = health.HealthServicer()
             _add_services(self._server, self.hub, executables, self._health)
             self._held = held.pop_all()
+
+    @property
+    def metrics_address(self) -> str:
+        """Where metrics are served, "" where they are not."""
+        return f"{ADDRESS}:{self._metrics.port}" if self._metrics is not None else ""
 
     def start(self) -> None:
         """Accept connections."""
@@ -99,6 +107,8 @@ def serve_until_signal(settings: Settings) -> None:
     service = Service(settings, on_broken=end.set)
     service.start()
     sys.stdout.write(f"wafer_sim: coordinator at {service.address}, state in {settings.state_dir}\n")
+    if service.metrics_address:
+        sys.stdout.write(f"wafer_sim: metrics at http://{service.metrics_address}/metrics\n")
     sys.stdout.flush()
     end.wait()
     _log.info("shutting down")
@@ -115,6 +125,15 @@ def _add_services(server: grpc.Server, hub: Hub, executables: Path, health_servi
     files = (coordinator_pb2.DESCRIPTOR, run_pb2.DESCRIPTOR)
     names = [service.full_name for file in files for service in file.services_by_name.values()]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+
+
+def _metrics(port: int | None, hub: Hub, held: ExitStack) -> MetricsServer | None:
+    """Metrics of the hub, until `held` is closed; none without a port."""
+    if port is None:
+        return None
+    from wafer_sim.service.metrics import METRICS, samples
+
+    return held.enter_context(closing(serve_metrics(port, METRICS, lambda: samples(hub.status()))))
 
 
 def _listening(settings: Settings) -> tuple[str, ...]:
