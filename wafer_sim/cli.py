@@ -104,6 +104,28 @@ def status(*, coordinator: str = "localhost:9000", json: Annotated[bool, _FLAG] 
 
 
 @app.command
+def top(
+    *, coordinator: str = "localhost:9000", interval: float = 1.0, once: Annotated[bool, _FLAG] = False
+) -> None:
+    """Watch a coordinator in the terminal: replicas, seams, workers, rates, stalls and who is to blame. q leaves.
+
+    Parameters
+    ----------
+    coordinator
+        HOST or HOST:PORT.
+    interval
+        Seconds between two looks.
+    once
+        Look once, write, and end; so it is where the output is no terminal.
+    """
+    if not interval > 0:
+        raise InvalidInput(f"{interval:g} seconds are no interval", where="--interval", fix="give a number above 0")
+    from wafer_sim.service.top import top as show_top
+
+    show_top(coordinator, interval, once=once)
+
+
+@app.command
 def cancel(run: str, *, coordinator: str = "localhost:9000") -> None:
     """Stop a run after the step in hand, with a checkpoint; one that is queued leaves the queue.
 
