@@ -268,7 +268,7 @@ class Summaries:
             "utilisation": progress.utilisation,
             "learning_rate": progress.learning_rate,
             "mean_samples_per_second": progress.samples_per_second,
-            "cores_busy": busiest(progress.cores),
+            "cores_busy": busiest(progress.cores).busy,
             **{f"stall/{stall.seam}": stall.seconds for stall in progress.stalls},
             **({"loss_scale": progress.loss_scale} if progress.loss_scale else {}),
         }

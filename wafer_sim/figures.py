@@ -7,7 +7,7 @@ from typing import Any
 
 from wafer_sim.meter import UNATTRIBUTED
 from wafer_sim.verdict import Rates, Verdict, judge
-from wire.core_use import busiest
+from wire.core_use import busiest, load_of
 from wire.readings import by_name
 from wire.seam import SeamReading
 from wire.spread import Spread
@@ -49,8 +49,12 @@ def seam_figures(seams: Iterable[run_pb2.Seam]) -> dict[str, dict[str, Any]]:
 
 
 def core_figures(cores: Sequence[run_pb2.Cores]) -> list[dict[str, float]]:
-    """For each machine how many cores it has and the share of the time (0 .. 1) they were busy; the wafer's own first."""
-    return [{"cores": each.cores, "busy": busiest([each])} for each in cores]
+    """For each machine, the wafer's own first: how many cores, and the shares of the time (0 .. 1) that they were busy.
+
+    busy: for whomever. ours: for the run.
+    """
+    loads = map(load_of, cores)
+    return [{"cores": each.cores, "busy": load.busy, "ours": load.ours} for each, load in zip(cores, loads, strict=True)]
 
 
 def timeline_figures(intervals: Sequence[run_pb2.Interval]) -> dict[str, list[float]]:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from wire.core_use import IDLE, Load
+
 KEEPS_UP = 0.90
 """MLPerf Storage passes a system at 90 % accelerator utilisation."""
 FULL = 0.90
@@ -17,25 +19,24 @@ class Verdict:
     """utilisation: busy time over total time (AU). blame: the seam with the most stall, "" where none counts.
 
     workers: how many workers like those of the run would have been enough; None where it keeps up, or where cores,
-    not workers, are the limit. cores: the share of the time that the cores of the busiest machine were busy, 0 where
-    that is not known. reach: the most of what the wafer could take (0 .. 1) that these machines can feed, with any
-    number of workers.
+    not workers, are the limit. load: of the busiest machine. reach: the most of what the wafer could take (0 .. 1)
+    that these machines can feed, with any number of workers.
     """
 
     keeps_up: bool
     utilisation: float
     blame: str
     workers: int | None
-    cores: float = 0.0
+    load: Load = IDLE
 
     @property
     def reach(self) -> float:
-        return min(1.0, self.utilisation / self.cores) if self.cores > 0 else 1.0
+        return min(1.0, self.utilisation * growth(self.load))
 
     @property
     def cores_limit(self) -> bool:
         """Whether more workers on the same machines would change nothing."""
-        return not self.keeps_up and self.cores >= FULL
+        return not self.keeps_up and fills(self.load)
 
     @property
     def sentence(self) -> str:
@@ -48,43 +49,55 @@ class Verdict:
     @property
     def _advice(self) -> str:
         if self.cores_limit:
-            return f"; the cores are the limit, not the workers: they were busy {self.cores:.0%} of the time"
+            return f"; the cores are the limit, not the workers: they were busy {self.load.busy:.0%} of the time"
         if not self.workers:
             return ""
         enough = f"; about {self.workers} workers would be enough"
         if self.reach < KEEPS_UP:
             enough += f", on more cores than these, which would be full at {self.reach:.0%} of what the wafer takes"
-        return enough
+        return enough + (" (other programs kept the cores busy)" if self.load.busy >= FULL else "")
 
 
-def judge(utilisation: float, stalls: Mapping[str, float], workers: int, cores: float = 0.0) -> Verdict:
-    """The verdict on a run. stalls: seam -> seconds. workers: how many fed it. cores: see Verdict.
+def fills(load: Load) -> bool:
+    """Whether a run has filled the cores of a machine. Where others have, it is given room when it asks for more."""
+    return load.busy >= FULL and load.ours >= load.busy / 2
+
+
+def growth(load: Load) -> float:
+    """By how much a run can grow until it fills the cores of its busiest machine; 1 where it does."""
+    if fills(load):
+        return 1.0
+    return 1.0 / load.ours if load.ours > 0 else math.inf
+
+
+def judge(utilisation: float, stalls: Mapping[str, float], workers: int, load: Load = IDLE) -> Verdict:
+    """The verdict on a run. stalls: seam -> seconds. workers: how many fed it. load: of the busiest machine.
 
     The recommendation takes the rate of a worker as fixed: without stall the wafer would have taken
     1 / utilisation times as much.
     """
     if utilisation >= KEEPS_UP:
-        return Verdict(True, utilisation, "", None, cores)
+        return Verdict(True, utilisation, "", None, load)
     blame = max(stalls, key=lambda seam: stalls[seam], default="")
-    enough = math.ceil(workers / utilisation) if workers and utilisation > 0 and cores < FULL else None
-    return Verdict(False, utilisation, blame, enough, cores)
+    enough = math.ceil(workers / utilisation) if workers and utilisation > 0 and not fills(load) else None
+    return Verdict(False, utilisation, blame, enough, load)
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Samples per second that a run showed. takes: what the wafer would take without any stall. workers: how many.
 
-    cores: the share of the time that the cores of the busiest machine were busy, 0 where that is not known.
+    load: of the busiest machine.
     """
 
     measured: float
     takes: float
     workers: int
-    cores: float = 0.0
+    load: Load = IDLE
 
     @classmethod
-    def of(cls, measured: float, utilisation: float, workers: int, cores: float = 0.0) -> Rates:
-        return cls(measured, measured / utilisation if utilisation > 0 else math.inf, workers, cores)
+    def of(cls, measured: float, utilisation: float, workers: int, load: Load = IDLE) -> Rates:
+        return cls(measured, measured / utilisation if utilisation > 0 else math.inf, workers, load)
 
     def with_workers(self, workers: int) -> float:
         """The rate that as many workers of the same kind, on the same machines, would give.
@@ -93,8 +106,8 @@ class Rates:
         nothing the workers could do more than they showed, so this is what they give at least.
         """
         brought = self.measured / self.workers * workers if self.workers else 0.0
-        most = self.measured / self.cores if self.cores > 0 else math.inf
-        return min(brought, self.takes, max(most, self.measured))
+        room = growth(self.load)
+        return min(brought, self.takes, self.measured * room if room < math.inf else math.inf)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from wafer_sim.figures import (
     core_figures,
     rates_of,
@@ -12,6 +10,7 @@ from wafer_sim.figures import (
     verdict_of,
     worker_rates,
 )
+from wire.core_use import Load
 from wire.readings import seam_message
 from wire.seam import SeamReading
 from wire.spread import Spread
@@ -21,7 +20,7 @@ PROGRESS = run_pb2.Progress(
     samples_per_second=600.0,
     utilisation=0.5,
     stalls=[run_pb2.SeamStall(seam="unattributed", seconds=9.0), run_pb2.SeamStall(seam="wire", seconds=1.0)],
-    cores=[run_pb2.Cores(cores=2, busy_seconds=3.0, seconds=5.0), run_pb2.Cores(cores=4, busy_seconds=1, seconds=5)],
+    cores=[run_pb2.Cores(cores=2, busy_seconds=3.0, seconds=5.0, own_seconds=1.0), run_pb2.Cores(cores=4, busy_seconds=1, seconds=5)],
 )
 
 
@@ -33,7 +32,7 @@ def seam(worker: str, items: int, *waits: float, name: str = "prefetch") -> run_
 def test_the_verdict_of_a_run_that_goes_on() -> None:
     """Blame, workers and cores from the messages; what nobody caused blames nobody."""
     verdict = verdict_of(PROGRESS, [seam("a", 3), seam("b", 1), seam("", 9, name="merge")])
-    assert (verdict.blame, verdict.workers, verdict.cores) == ("wire", 4, pytest.approx(0.3))
+    assert (verdict.blame, verdict.workers, verdict.load) == ("wire", 4, Load(0.3, 0.1))
     assert rates_of(PROGRESS, [seam("a", 3)]).with_workers(1) == 600.0
 
 
@@ -56,8 +55,11 @@ def test_seams_have_quantiles_over_all_workers() -> None:
 
 def test_machines_are_told_by_their_cores() -> None:
     """How many, and the share of the time they were busy; a machine without a measured time was idle."""
-    assert core_figures(PROGRESS.cores) == [{"cores": 2, "busy": 0.3}, {"cores": 4, "busy": 0.05}]
-    assert core_figures([run_pb2.Cores(cores=2)]) == [{"cores": 2, "busy": 0.0}]
+    assert core_figures(PROGRESS.cores) == [
+        {"cores": 2, "busy": 0.3, "ours": 0.1},
+        {"cores": 4, "busy": 0.05, "ours": 0.0},
+    ]
+    assert core_figures([run_pb2.Cores(cores=2)]) == [{"cores": 2, "busy": 0.0, "ours": 0.0}]
 
 
 def test_a_timeline_is_rates_and_shares() -> None:

@@ -9,27 +9,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wafer_sim.verdict import Rates, judge, split
+from wire.core_use import Load
 
 RATE = st.floats(1.0, 1e7)
 SHARE = st.floats(0.01, 1.0)
+LOADS = st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0)).map(lambda shares: Load(max(shares), min(shares)))
 
 
 def test_where_cores_are_full_no_workers_are_recommended() -> None:
     """More workers would take the cores from each other; the sentence says so."""
-    verdict = judge(0.5, {"prepare": 3.0}, 2, cores=0.97)
+    verdict = judge(0.5, {"prepare": 3.0}, 2, Load(0.97, 0.9))
     assert (verdict.cores_limit, verdict.workers) == (True, None)
     assert "the cores are the limit, not the workers" in verdict.sentence
     assert "busy 97% of the time" in verdict.sentence
-    assert not judge(0.95, {}, 2, cores=1.0).cores_limit
+    assert not judge(0.95, {}, 2, Load(1.0, 1.0)).cores_limit
 
 
 def test_workers_that_would_fill_the_cores_need_more_of_these() -> None:
     """Two workers take 60 % of the cores at half of what is wanted: four would need 120 %."""
-    verdict = judge(0.5, {"prepare": 3.0}, 2, cores=0.6)
+    verdict = judge(0.5, {"prepare": 3.0}, 2, Load(0.6, 0.6))
     assert verdict.workers == 4
     assert "about 4 workers would be enough, on more cores than these" in verdict.sentence
     assert "full at 83% of what the wafer takes" in verdict.sentence
-    assert "cores" not in judge(0.5, {"prepare": 3.0}, 2, cores=0.4).sentence
+    assert "cores" not in judge(0.5, {"prepare": 3.0}, 2, Load(0.4, 0.4)).sentence
+
+
+def test_cores_that_others_fill_are_not_the_limit() -> None:
+    """A run that needs few of them gets them when it asks; the sentence says that it was measured beside others."""
+    verdict = judge(0.25, {"prepare": 3.0}, 1, Load(1.0, 0.1))
+    assert (verdict.cores_limit, verdict.workers) == (False, 4)
+    assert verdict.sentence.endswith("about 4 workers would be enough (other programs kept the cores busy)")
 
 
 def test_each_worker_brings_what_each_brought() -> None:
@@ -40,22 +49,22 @@ def test_each_worker_brings_what_each_brought() -> None:
 
 def test_full_cores_bound_the_rate() -> None:
     """At 80 % of the cores the rate can grow by a quarter, whatever the number of workers."""
-    rates = Rates.of(1_000.0, utilisation=0.1, workers=1, cores=0.8)
+    rates = Rates.of(1_000.0, utilisation=0.1, workers=1, load=Load(0.8, 0.8))
     assert rates.with_workers(1) == 1_000.0
     assert rates.with_workers(9) == 1_250.0
 
 
-@given(RATE, SHARE, st.integers(1, 50), st.floats(0.0, 1.0))
+@given(RATE, SHARE, st.integers(1, 50), LOADS)
 def test_the_workers_that_are_recommended_bring_what_the_wafer_takes(
-    rate: float, utilisation: float, workers: int, cores: float
+    rate: float, utilisation: float, workers: int, load: Load
 ) -> None:
     """The sentence and the prediction are of one mind, and one worker less would not do."""
-    enough = judge(utilisation, {}, workers, cores).workers
+    enough = judge(utilisation, {}, workers, load).workers
     rates = Rates.of(rate, utilisation, workers)
     if enough is not None:
         assert rates.with_workers(enough) == pytest.approx(rates.takes)
         assert rates.with_workers(enough - 1) < rates.takes * (1 + 1e-9)
-    assert Rates.of(rate, utilisation, workers, cores).with_workers(workers) == pytest.approx(rate)
+    assert Rates.of(rate, utilisation, workers, load).with_workers(workers) == pytest.approx(rate)
 
 
 def test_nothing_is_predicted_of_nothing() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from wire.core_use import CoreMeter, busy_of, since
+from wire.core_use import IDLE, CoreMeter, Load, busiest, busy_of, process_seconds, since
+from wire.v1 import run_pb2
 
 LINES = """cpu  9 9 9 9 9 9 9 9 0 0
 cpu0 100 10 20 1000 50 1 2 3 0 0
@@ -58,3 +61,25 @@ def test_without_the_operating_system_the_process_counts_itself(tmp_path: Path) 
     meter = CoreMeter(tmp_path / "none")
     sum(range(2_000_000))
     assert meter.reading().busy_seconds > 0.0
+
+
+def test_what_a_process_started_is_its_own() -> None:
+    """While a child lives its time is counted, and it is not lost when the child has ended."""
+    code = "import sys; sum(range(3_000_000)); print('done', flush=True); sys.stdin.read()"
+    before = process_seconds()
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"done\n"
+        meanwhile = process_seconds()
+        assert child.stdin is not None
+        child.stdin.close()
+        child.wait(20)
+    assert before + 0.02 < meanwhile <= process_seconds() + 0.02
+
+
+def test_the_busiest_machine_counts() -> None:
+    """Its load is shares of all that its cores could do; of nothing measured there is none."""
+    lazy = run_pb2.Cores(cores=8, busy_seconds=8.0, seconds=10.0, own_seconds=8.0)
+    busy = run_pb2.Cores(cores=2, busy_seconds=15.0, seconds=10.0, own_seconds=5.0)
+    assert busiest([lazy, busy, run_pb2.Cores(cores=2)]) == Load(0.75, 0.25)
+    assert busiest([]) == IDLE

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from wafer_sim.meter import Meter
 from wafer_sim.run.board import Board, position_message, progress_message, timeline_message
 from wafer_sim.run.feed import Feed, StepInput
+from wafer_sim.run.measured import measured
 from wafer_sim.runtime.protocol import Executor
 from wire.errors import InvalidInput
 from wire.v1 import run_pb2
@@ -26,6 +27,7 @@ class Evaluation:
         self._batches = 0
         self._complete = False
         self._meter = Meter(time.perf_counter())
+        self._measured = measured(feed, board)
         self.stop_asked = threading.Event()
         self.programming_seconds = 0.0
 
@@ -41,6 +43,7 @@ class Evaluation:
 
     def end(self) -> None:
         """Say what came out, of all batches or of those taken before the run was stopped."""
+        self._measured.forget()
         seams = [*self._board.seams(), *self._feed.seams()]
         self._board.finished(
             run_pb2.Finished(
@@ -75,13 +78,13 @@ class Evaluation:
         """What is measured begins now."""
         self._meter = Meter(time.perf_counter())
         self._board.machines.begin()
+        self._measured.forget()
 
     def _progress(self) -> run_pb2.Progress:
         reading = self._meter.reading()
         progress = progress_message(reading, self._batches, self._spec.max_steps, self._loss)
         progress.stalls.extend(self._board.stalls(reading.stall_seconds, reading.late_seconds))
-        progress.seams.extend(self._feed.seams())
-        progress.cores.extend(self._board.machines.readings())
+        self._measured().told(progress)
         progress.streams.extend(position_message(p) for p in self._feed.ledger.positions.values())
         return progress
 

@@ -9,7 +9,8 @@ from wire.v1 import run_pb2
 
 
 class Machines:
-    """The wafer's own machine, and those of which workers report; a machine of several workers counts once.
+    """The wafer's own machine, and those of which workers report; a machine of several workers counts once, with
+    the time that all of them took.
 
     All methods may be called from any thread.
     """
@@ -39,5 +40,8 @@ class Machines:
             own = since(self._own.reading(), self._own_before)
             found = {own.machine: own}
             for worker, cores in self._latest.items():
-                found.setdefault(cores.machine, since(cores, self._first[worker]))
+                later = since(cores, self._first[worker])
+                known = found.setdefault(cores.machine, later)
+                if known is not later:
+                    known.own_seconds += later.own_seconds
             return list(found.values())

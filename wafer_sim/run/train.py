@@ -15,6 +15,7 @@ from wafer_sim.replicas import Replicas
 from wafer_sim.run.board import Board, position_message, progress_message, timeline_message
 from wafer_sim.run.fabric import Compute, Drain, Fabric, NotFinite
 from wafer_sim.run.feed import Feed, StepInput
+from wafer_sim.run.measured import measured
 from wafer_sim.run.skips import Skips
 from wafer_sim.runtime.protocol import Executor
 from wafer_sim.runtime.schedules import Rate, learning_rate
@@ -41,6 +42,7 @@ class Training:
         self._rate = _rate(spec.optimizer)
         self._skips = Skips((each.first, each.last) for each in spec.skip)
         self._meter = Meter(time.perf_counter())
+        self._measured = measured(feed, board)
         self.stop_asked = threading.Event()
         self.programming_seconds = 0.0
 
@@ -56,6 +58,7 @@ class Training:
     def end(self) -> None:
         """Save what is not saved and say that the run has finished, or was stopped. Raises Exhausted."""
         self._save()
+        self._measured.forget()
         seams = [*self._board.seams(), *self._feed.seams()]
         self._board.finished(
             run_pb2.Finished(
@@ -140,13 +143,13 @@ class Training:
         """What is measured begins now."""
         self._meter = Meter(time.perf_counter())
         self._board.machines.begin()
+        self._measured.forget()
 
     def _progress(self) -> run_pb2.Progress:
         reading = self._meter.reading()
         progress = progress_message(reading, self.step, self._spec.max_steps, self._loss)
         progress.stalls.extend(self._board.stalls(reading.stall_seconds, reading.late_seconds))
-        progress.seams.extend(self._feed.seams())
-        progress.cores.extend(self._board.machines.readings())
+        self._measured().told(progress)
         progress.streams.extend(position_message(p) for p in self._feed.ledger.positions.values())
         if self._rate is not None:
             progress.learning_rate = self._rate(max(0, self.step - 1))

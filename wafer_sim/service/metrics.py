@@ -36,9 +36,10 @@ UTILISATION = _metric("utilisation_ratio", "gauge", "AU: busy time over total ti
 KEEPS_UP = _metric("input_keeps_up", "gauge", "1 where the input keeps up (AU of at least 0.90), else 0.", "run")
 NEEDED = _metric("workers_needed", "gauge", "Workers that would be enough; not there where that is not known.", "run")
 CORES = _metric("cores_busy_ratio", "gauge", "Busiest machine: share of the time its cores were busy, 0 to 1.", "run")
+OURS = _metric("cores_ours_ratio", "gauge", "Of that, the share for the processes of the run, 0 to 1.", "run")
 LOSS = _metric("loss", "gauge", "Of the last step, or the average of an evaluation; NaN where none is computed.", "run")
 _SEAMS = SeamMetrics("wafer_sim", ("run", "seam"))
-_OF_A_RUN = (STEPS, SAMPLES, RATE, MEAN_RATE, SECONDS, BUSY, STALL, BLAME, UTILISATION, KEEPS_UP, NEEDED, CORES, LOSS)
+_OF_A_RUN = (STEPS, SAMPLES, RATE, MEAN_RATE, SECONDS, BUSY, STALL, BLAME, UTILISATION, KEEPS_UP, NEEDED, CORES, OURS, LOSS)
 METRICS = (UP, RUNS, WORKERS, SILENT, WORKER_RATE, *_OF_A_RUN, *_SEAMS.all)
 
 
@@ -68,7 +69,9 @@ def _of_a_run(run: coordinator_pb2.RunStatus) -> Iterator[Sample]:
     yield STALL, labels, at.stall_seconds
     yield UTILISATION, labels, at.utilisation
     yield KEEPS_UP, labels, int(verdict.keeps_up)
-    yield CORES, labels, busiest(at.cores)
+    load = busiest(at.cores)
+    yield CORES, labels, load.busy
+    yield OURS, labels, load.ours
     yield LOSS, labels, at.loss
     if verdict.workers is not None:
         yield NEEDED, labels, verdict.workers

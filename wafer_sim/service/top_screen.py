@@ -66,7 +66,7 @@ def top_screen(reply: coordinator_pb2.StatusReply, trend: Trend) -> RenderableTy
 
 def _parts(reply: coordinator_pb2.StatusReply, trend: Trend) -> Iterator[RenderableType]:
     waiting = sum(run.state == QUEUED for run in reply.runs)
-    words = f"wafer_sim, up {_clock(reply.up_seconds)}   {len(reply.workers)} workers   {waiting} jobs wait   q leaves"
+    words = f"wafer_sim, up {_clock(reply.up_seconds)}   {len(reply.workers)} workers   jobs waiting: {waiting}   q leaves"
     yield Text(words, style="bold reverse")
     active = [run for run in reply.runs if run.state in (STARTING, RUNNING)]
     for run in active:
@@ -99,8 +99,9 @@ def _figures(run: coordinator_pb2.RunStatus, rates: Sequence[float]) -> Table:
     table.add_row("AU", f"{at.utilisation:.3f}", bar(at.utilisation, "green" if at.utilisation >= KEEPS_UP else "red"))
     blamed = ", ".join(f"{stall.seam} {stall.seconds:.1f} s" for stall in at.stalls)
     table.add_row("stall", f"{at.stall_seconds:.1f} s of {at.seconds:.1f} s", Text(blamed))
-    cores = busiest(at.cores)
-    table.add_row("cores", f"{cores:.0%} busy", bar(cores, "red" if cores >= FULL else "cyan"))
+    load = busiest(at.cores)
+    cores = f"{load.busy:.0%} busy, {load.ours:.0%} with this"
+    table.add_row("cores", cores, bar(load.busy, "red" if load.busy >= FULL else "cyan"))
     return table
 
 

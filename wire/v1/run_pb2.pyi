@@ -221,16 +221,18 @@ class Progress(_message.Message):
     def __init__(self, step: _Optional[int] = ..., max_steps: _Optional[int] = ..., loss: _Optional[float] = ..., samples: _Optional[int] = ..., seconds: _Optional[float] = ..., samples_per_second: _Optional[float] = ..., recent_samples_per_second: _Optional[float] = ..., utilisation: _Optional[float] = ..., stall_seconds: _Optional[float] = ..., stalls: _Optional[_Iterable[_Union[SeamStall, _Mapping]]] = ..., streams: _Optional[_Iterable[_Union[StreamPosition, _Mapping]]] = ..., learning_rate: _Optional[float] = ..., skipped_steps: _Optional[int] = ..., loss_scale: _Optional[float] = ..., busy_seconds: _Optional[float] = ..., seams: _Optional[_Iterable[_Union[Seam, _Mapping]]] = ..., cores: _Optional[_Iterable[_Union[Cores, _Mapping]]] = ...) -> None: ...
 
 class Cores(_message.Message):
-    __slots__ = ("machine", "cores", "busy_seconds", "seconds")
+    __slots__ = ("machine", "cores", "busy_seconds", "seconds", "own_seconds")
     MACHINE_FIELD_NUMBER: _ClassVar[int]
     CORES_FIELD_NUMBER: _ClassVar[int]
     BUSY_SECONDS_FIELD_NUMBER: _ClassVar[int]
     SECONDS_FIELD_NUMBER: _ClassVar[int]
+    OWN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     machine: str
     cores: int
     busy_seconds: float
     seconds: float
-    def __init__(self, machine: _Optional[str] = ..., cores: _Optional[int] = ..., busy_seconds: _Optional[float] = ..., seconds: _Optional[float] = ...) -> None: ...
+    own_seconds: float
+    def __init__(self, machine: _Optional[str] = ..., cores: _Optional[int] = ..., busy_seconds: _Optional[float] = ..., seconds: _Optional[float] = ..., own_seconds: _Optional[float] = ...) -> None: ...
 
 class SeamStall(_message.Message):
     __slots__ = ("seam", "seconds")

@@ -37,7 +37,7 @@ def _progress() -> run_pb2.Progress:
         stall_seconds=4.0,
         busy_seconds=3.99,
         stalls=[run_pb2.SeamStall(seam="prepare", seconds=3.0), run_pb2.SeamStall(seam="wire", seconds=1.0)],
-        cores=[run_pb2.Cores(cores=2, busy_seconds=6.4, seconds=8.0)],
+        cores=[run_pb2.Cores(cores=2, busy_seconds=6.4, seconds=8.0, own_seconds=3.2)],
         seams=[_seam("merge", 38, "", 0, 0.2)],
     )
     for stream, samples in enumerate((2_000, 1_000, 2_000)):

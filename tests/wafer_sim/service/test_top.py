@@ -34,13 +34,13 @@ def test_once_writes_a_screen_and_ends(monkeypatch: pytest.MonkeyPatch, capsys: 
     text = capsys.readouterr().out
     for words in (
         "up 0:01:15",
-        "1 jobs wait",
+        "jobs waiting: 1",
         "1,000 of 2,000",
         "640 samples/s, mean 600",
         "0.500",
         "4.0 s of 8.0 s",
         "prepare 3.0 s",
-        "40% busy",
+        "40% busy, 20% with this",
         "waited for prepare; about 4 workers would be enough",
         "(3: about 900 samples/s)",
         "host:1",
