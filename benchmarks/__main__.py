@@ -9,7 +9,7 @@ from benchmarks.measure import publish
 from wire.errors import nearest
 
 STANDARD = ("startup", "overhead", "drain", "memory", "executor", "assignment", "guarantees", "tensorflow_fc_mnist")
-LONG = ("chaos", "recommendation")
+LONG = ("chaos", "recommendation", "sweep")
 
 
 def main(names: list[str]) -> int:

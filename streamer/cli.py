@@ -97,6 +97,23 @@ def index(source: str, *, data_root: Path | None = None) -> int:
     return 0
 
 
+@app.command
+def cool(source: str, *, data_root: Path | None = None) -> int:
+    """Drop a source's files from this machine's page cache: the next run is a cold one, see `wafer_sim stalls`.
+
+    Parameters
+    ----------
+    source
+        A file, folder or pattern.
+    data_root
+        Touch nothing outside this folder.
+    """
+    from streamer.cooling import cool_source
+
+    cool_source(source, data_root)
+    return 0
+
+
 def main() -> None:
     """Run the command line; a Fault is one screen on stderr and exit code 1, Ctrl-C is exit code 130."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--traceback"]

@@ -215,6 +215,40 @@ def estimate(  # noqa: PLR0913 - its options
 
 
 @app.command
+def plot(model_dir: Path, *, out: Path | None = None) -> None:
+    """Draw the rate of a run over time, its stalls shaded.
+
+    Parameters
+    ----------
+    model_dir
+        Where the run left its performance.json, or that file.
+    out
+        The picture: a name that ends in .png, .svg or .pdf. Default: rate.png in model_dir.
+    """
+    from wafer_sim.rate_plot import plot as plot_rate
+
+    plot_rate(model_dir.expanduser(), out)
+
+
+@app.command
+def stalls(*, synthetic: Path, warm: Path, cold: Path) -> None:
+    """Split the stall of a job into fetch and prep, from three runs of it: same steps, a model_dir each.
+
+    Parameters
+    ----------
+    synthetic
+        Of the run with --fabric_mode synthetic: what the wafer could take.
+    warm
+        Of a run whose data was in the page cache of the workers, as after an epoch.
+    cold
+        Of a run whose data was not: `streamer cool SOURCE` before it.
+    """
+    from wafer_sim.stall_split import show as show_split
+
+    show_split(synthetic.expanduser(), warm.expanduser(), cold.expanduser())
+
+
+@app.command
 def kernels() -> None:
     """List the kernels of the wafer, and which operations of PyTorch and TensorFlow each one serves."""
     from wafer_sim.kernels.screen import show as show_kernels
