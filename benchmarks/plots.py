@@ -46,7 +46,7 @@ def pictures(result: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
 
 
 def point_of(name: str) -> tuple[str, float, str] | None:
-    """What a figure is a point of ("workers", "batch" or "sample"), where it lies on that axis, and its curve's name."""
+    """What a figure is a point of ("workers", "batch" or "sample"), where it is on that axis, and its curve's name."""
     found = POINT.fullmatch(name)
     if found is None or not (found["before"] or found["after"]):
         return None

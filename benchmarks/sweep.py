@@ -35,7 +35,9 @@ def measure() -> Result:
             for run, settings in runs.items():
                 rates[run].append(_rate(address, Path(name) / f"{number} {run}", *settings))
     figures = [Figure(run, "samples/s", values) for run, values in rates.items()]
-    return Result("sweep", "python -m benchmarks sweep", figures, f"By default {workers} workers, batch {batch}, {sample} B.")
+    return Result(
+        "sweep", "python -m benchmarks sweep", figures, f"By default {workers} workers, batch {batch}, {sample} B."
+    )
 
 
 def steps_of(batch: int, sample: int) -> int:

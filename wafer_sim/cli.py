@@ -104,9 +104,7 @@ def status(*, coordinator: str = "localhost:9000", json: Annotated[bool, _FLAG] 
 
 
 @app.command
-def top(
-    *, coordinator: str = "localhost:9000", interval: float = 1.0, once: Annotated[bool, _FLAG] = False
-) -> None:
+def top(*, coordinator: str = "localhost:9000", interval: float = 1.0, once: Annotated[bool, _FLAG] = False) -> None:
     """Watch a coordinator in the terminal: replicas, seams, workers, rates, stalls and who is to blame. q leaves.
 
     Parameters

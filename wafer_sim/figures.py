@@ -53,8 +53,8 @@ def core_figures(cores: Sequence[run_pb2.Cores]) -> list[dict[str, float]]:
 
     busy: for whomever. ours: for the run.
     """
-    loads = map(load_of, cores)
-    return [{"cores": each.cores, "busy": load.busy, "ours": load.ours} for each, load in zip(cores, loads, strict=True)]
+    loads = [(each.cores, load_of(each)) for each in cores]
+    return [{"cores": number, "busy": load.busy, "ours": load.ours} for number, load in loads]
 
 
 def timeline_figures(intervals: Sequence[run_pb2.Interval]) -> dict[str, list[float]]:

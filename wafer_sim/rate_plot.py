@@ -31,12 +31,12 @@ def plot(model_dir: Path, out: Path | None) -> None:
 
 def rate_figure(figures: Mapping[str, Any], where: str) -> Figure:
     """figures: of performance.json. Raises InvalidInput where it has no timeline."""
-    timeline = figures.get("timeline") or {}
-    ends, rates = timeline.get("seconds"), timeline.get("samples_per_second")
-    if not ends:
+    timeline: Mapping[str, list[float]] = figures.get("timeline") or {}
+    if not timeline.get("seconds"):
         what = "the run was too short for a rate over time, or a version before this one left its figures"
         raise InvalidInput(what, where=where, fix="train again, for more steps")
     figure, axes = picture(str(figures.get("verdict", "")), "seconds since the first step", "samples/s")
+    ends, rates = timeline["seconds"], timeline["samples_per_second"]
     begins = [0.0, *ends[:-1]]
     axes.stairs(rates, [0.0, *ends], color="tab:blue", linewidth=1.5, label="rate")
     _shade(axes, begins, ends, timeline["stall_fraction"])
@@ -51,8 +51,8 @@ def rate_figure(figures: Mapping[str, Any], where: str) -> Figure:
 def _shade(axes: Axes, begins: list[float], ends: list[float], stalls: list[float]) -> None:
     shown = [(begin, end, stall) for begin, end, stall in zip(begins, ends, stalls, strict=True) if stall >= _SHOWN]
     for number, (begin, end, stall) in enumerate(shown):
-        label = {} if number else {"label": "stalled: the darker, the more of the time"}
-        axes.axvspan(begin, end, color="tab:red", alpha=0.5 * stall, linewidth=0, **label)
+        label = "" if number else "stalled: the darker, the more of the time"
+        axes.axvspan(begin, end, color="tab:red", alpha=0.5 * stall, linewidth=0, label=label)
 
 
 def _estimate(axes: Axes, estimate: float | None, highest: float) -> None:

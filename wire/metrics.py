@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from wire.errors import Exhausted, InvalidInput
 from wire.seam import SeamReading
@@ -59,7 +59,7 @@ class SeamMetrics:
         self.depth = metric("depth", "gauge", "Items in the seam now.")
         self.capacity = metric("capacity", "gauge", "Items that the seam holds at most.")
         self.put = metric("put_wait_seconds", "histogram", "How long each item waited for room (wire: was being sent).")
-        self.get = metric("get_wait_seconds", "histogram", "How long each item was waited for (wire: leave to send it).")
+        self.get = metric("get_wait_seconds", "histogram", "How long an item was waited for (wire: leave to send).")
 
     @property
     def all(self) -> tuple[Metric, ...]:
@@ -134,7 +134,8 @@ def _listed(labels: Iterable[str]) -> str:
     return ", ".join(f"`{label}`" for label in labels)
 
 
-def _family(metric: Metric) -> Family:
+def _family(metric: Metric) -> Any:
+    """An empty family; what its add_metric takes depends on its kind."""
     from prometheus_client import core
 
     kinds = {

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from wire.spread import Spread, SpreadRecorder
@@ -39,8 +39,8 @@ class SeamReading:
     occupancy: float
     depth: int
     capacity: int
-    put_waits: Spread = Spread()
-    get_waits: Spread = Spread()
+    put_waits: Spread = field(default_factory=Spread)
+    get_waits: Spread = field(default_factory=Spread)
     bytes: int = 0
 
 

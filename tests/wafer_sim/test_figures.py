@@ -20,7 +20,10 @@ PROGRESS = run_pb2.Progress(
     samples_per_second=600.0,
     utilisation=0.5,
     stalls=[run_pb2.SeamStall(seam="unattributed", seconds=9.0), run_pb2.SeamStall(seam="wire", seconds=1.0)],
-    cores=[run_pb2.Cores(cores=2, busy_seconds=3.0, seconds=5.0, own_seconds=1.0), run_pb2.Cores(cores=4, busy_seconds=1, seconds=5)],
+    cores=[
+        run_pb2.Cores(cores=2, busy_seconds=3.0, seconds=5.0, own_seconds=1.0),
+        run_pb2.Cores(cores=4, busy_seconds=1, seconds=5),
+    ],
 )
 
 

@@ -47,7 +47,12 @@ def test_the_rate_is_drawn_and_stalls_are_shaded() -> None:
     ]
     assert axes.get_title(loc="left") == "the input does not keep up"
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["rate", "stalled: the darker, the more of the time", "mean, without warm-up", "estimate of the real machine"]
+    assert labels == [
+        "rate",
+        "stalled: the darker, the more of the time",
+        "mean, without warm-up",
+        "estimate of the real machine",
+    ]
 
 
 def test_an_estimate_far_away_is_named_and_not_drawn() -> None:
@@ -59,7 +64,9 @@ def test_an_estimate_far_away_is_named_and_not_drawn() -> None:
 
 
 @pytest.mark.parametrize(("name", "begins"), [("rate.png", b"\x89PNG"), ("rate.svg", b"<?xml")])
-def test_the_name_says_the_format(model_dir: Path, name: str, begins: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_name_says_the_format(
+    model_dir: Path, name: str, begins: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
     """PNG and SVG; the command says where the picture is."""
     assert cli.main(["plot", str(model_dir), "--out", str(model_dir / "new" / name)]) == 0
     assert (model_dir / "new" / name).read_bytes().startswith(begins)

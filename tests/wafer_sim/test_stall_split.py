@@ -38,7 +38,12 @@ def test_a_job_whose_input_keeps_up_is_told_so() -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "no figures"), ("{", "cannot be read"), ("[]", "no performance.json"), ('{"samples_per_sec": 0}', "no rate")],
+    [
+        (None, "no figures"),
+        ("{", "cannot be read"),
+        ("[]", "no performance.json"),
+        ('{"samples_per_sec": 0}', "no rate"),
+    ],
 )
 def test_figures_that_are_none_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, said: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ def test_a_bucket_is_a_quarter_of_a_doubling_wide() -> None:
     """Ends rise by 25 % at most, from a microsecond to 18 minutes; the last bucket has no end."""
     ends = [bound_of(bucket) for bucket in range(BUCKETS - 1)]
     assert (ends[0], ends[-1]) == pytest.approx((1e-6, 1e-6 * 2**30))
-    assert all(1.1 < high / low <= 1.25 for low, high in zip(ends, ends[1:], strict=False))
+    assert all(1.1 < high / low <= 1.25 for low, high in pairwise(ends))
     assert math.isinf(bound_of(BUCKETS - 1))
 
 

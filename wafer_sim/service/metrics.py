@@ -39,8 +39,9 @@ CORES = _metric("cores_busy_ratio", "gauge", "Busiest machine: share of the time
 OURS = _metric("cores_ours_ratio", "gauge", "Of that, the share for the processes of the run, 0 to 1.", "run")
 LOSS = _metric("loss", "gauge", "Of the last step, or the average of an evaluation; NaN where none is computed.", "run")
 _SEAMS = SeamMetrics("wafer_sim", ("run", "seam"))
-_OF_A_RUN = (STEPS, SAMPLES, RATE, MEAN_RATE, SECONDS, BUSY, STALL, BLAME, UTILISATION, KEEPS_UP, NEEDED, CORES, OURS, LOSS)
-METRICS = (UP, RUNS, WORKERS, SILENT, WORKER_RATE, *_OF_A_RUN, *_SEAMS.all)
+_HOW_FAR = (STEPS, SAMPLES, RATE, MEAN_RATE, SECONDS, BUSY, STALL, BLAME)
+_HOW_WELL = (UTILISATION, KEEPS_UP, NEEDED, CORES, OURS, LOSS)
+METRICS = (UP, RUNS, WORKERS, SILENT, WORKER_RATE, *_HOW_FAR, *_HOW_WELL, *_SEAMS.all)
 
 
 def samples(status: coordinator_pb2.StatusReply) -> Iterator[Sample]:

@@ -66,8 +66,8 @@ def top_screen(reply: coordinator_pb2.StatusReply, trend: Trend) -> RenderableTy
 
 def _parts(reply: coordinator_pb2.StatusReply, trend: Trend) -> Iterator[RenderableType]:
     waiting = sum(run.state == QUEUED for run in reply.runs)
-    words = f"wafer_sim, up {_clock(reply.up_seconds)}   {len(reply.workers)} workers   jobs waiting: {waiting}   q leaves"
-    yield Text(words, style="bold reverse")
+    count = f"workers: {len(reply.workers)}   jobs waiting: {waiting}"
+    yield Text(f"wafer_sim, up {_clock(reply.up_seconds)}   {count}   q leaves", style="bold reverse")
     active = [run for run in reply.runs if run.state in (STARTING, RUNNING)]
     for run in active:
         yield from _run(run, reply, trend)

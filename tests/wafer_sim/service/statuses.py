@@ -57,4 +57,6 @@ def _seams() -> list[run_pb2.Seam]:
 
 def _seam(name: str, items: int, worker: str, stream: int, wait: float) -> run_pb2.Seam:
     spread = Spread.of([wait] * items)
-    return seam_message(SeamReading(name, items, 0.0, items * wait, 1.5, 2, 16, Spread(), spread, 2**20), worker, stream)
+    return seam_message(
+        SeamReading(name, items, 0.0, items * wait, 1.5, 2, 16, Spread(), spread, 2**20), worker, stream
+    )

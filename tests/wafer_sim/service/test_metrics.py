@@ -56,7 +56,7 @@ def test_a_coordinator_serves_what_the_page_says(tmp_path: Path) -> None:
     service = Service(Settings(tmp_path, port=0, metrics_port=0))
     service.start()
     try:
-        with urllib.request.urlopen(f"http://{service.metrics_address}/metrics", timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://{service.metrics_address}/metrics", timeout=10) as answer:
             text = answer.read().decode()
     finally:
         service.stop()
@@ -80,7 +80,9 @@ def test_every_metric_of_a_coordinator_has_a_value_when_a_run_needs_workers() ->
 def test_stall_and_busy_time_make_up_the_time_measured() -> None:
     """Whoever adds them up in a dashboard gets the whole."""
     found = values(metrics.samples(busy_status()))
-    seconds, busy, stall = (found[f"wafer_sim_{name}_total", "run-1"] for name in ("seconds", "busy_seconds", "stall_seconds"))
+    seconds, busy, stall = (
+        found[f"wafer_sim_{name}_total", "run-1"] for name in ("seconds", "busy_seconds", "stall_seconds")
+    )
     assert isinstance(seconds, float)
     assert isinstance(busy, float)
     assert isinstance(stall, float)

@@ -56,7 +56,7 @@ def test_an_idle_coordinator_is_a_screen_too() -> None:
     """It says that nobody has the wafer."""
     text = drawn(coordinator_pb2.StatusReply(up_seconds=5))
     assert "no job has the wafer" in text
-    assert "0 workers" in text
+    assert "workers: 0" in text
 
 
 def test_a_run_that_waits_for_its_streams_says_so() -> None:
