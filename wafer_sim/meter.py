@@ -61,7 +61,7 @@ class Meter:
     def step(self, now: float, samples: int, stall: float, late: float = 0.0, busy: float = 0.0) -> None:
         """A step ended at `now`, after waiting `stall` seconds for its input, `late` of them for late streams.
 
-        busy: seconds that it then took.
+        busy: seconds that it then took, with what was told of the step before it.
         """
         self._steps += 1
         self._samples += samples

@@ -44,7 +44,7 @@ def rate_figure(figures: Mapping[str, Any], where: str) -> Figure:
     _estimate(axes, figures.get("est_samples_per_sec"), max(rates))
     axes.set_xlim(0.0, ends[-1])
     axes.set_ylim(bottom=0.0)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower right", framealpha=0.6)
     return figure
 
 

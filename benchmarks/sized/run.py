@@ -32,7 +32,7 @@ def get_train_dataloader(params: dict[str, Any]) -> RecipeLoader:
         "values": {"dtype": "uint8", "shape": [size], "scale": 1 / 255, "lands_as": "float32"},
         "label": {"dtype": "int32", "shape": []},
     }
-    recipe = {"format": "parquet", "columns": columns, "use_fake_data": True, "rows": ROWS, **section}
+    recipe = {"format": "synthetic", "columns": columns, "rows": ROWS, **section}
     return RecipeLoader(recipe, where="train_input", training=True)
 
 

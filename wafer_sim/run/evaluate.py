@@ -28,6 +28,7 @@ class Evaluation:
         self._complete = False
         self._meter = Meter(time.perf_counter())
         self._measured = measured(feed, board)
+        self._telling = 0.0
         self.stop_asked = threading.Event()
         self.programming_seconds = 0.0
 
@@ -69,16 +70,18 @@ class Evaluation:
         self._feed.commit(taken, self._batches)
         stall, late = (0.0, 0.0) if first else (taken.wait, taken.late)
         now = time.perf_counter()
-        self._meter.step(now, taken.rows, stall, late, now - begun)
+        self._meter.step(now, taken.rows, stall, late, now - begun + self._telling)
         if self._board.due():
             self._meter.lap()
             self._board.progress(self._progress())
+        self._telling = time.perf_counter() - now
 
     def _begin(self) -> None:
         """What is measured begins now."""
         self._meter = Meter(time.perf_counter())
         self._board.machines.begin()
         self._measured.forget()
+        self._telling = 0.0
 
     def _progress(self) -> run_pb2.Progress:
         reading = self._meter.reading()

@@ -43,6 +43,7 @@ class Training:
         self._skips = Skips((each.first, each.last) for each in spec.skip)
         self._meter = Meter(time.perf_counter())
         self._measured = measured(feed, board)
+        self._telling = 0.0
         self.stop_asked = threading.Event()
         self.programming_seconds = 0.0
 
@@ -124,8 +125,9 @@ class Training:
         if not self._synthetic:
             self._feed.commit(taken, self.step)
         now = time.perf_counter()
-        self._meter.step(now, taken.rows, taken.wait, taken.late, now - begun)
+        self._meter.step(now, taken.rows, taken.wait, taken.late, now - begun + self._telling)
         self._tell()
+        self._telling = time.perf_counter() - now
         if self._spec.checkpoint_steps and self.step % self._spec.checkpoint_steps == 0:
             self._save()
 
@@ -144,6 +146,7 @@ class Training:
         self._meter = Meter(time.perf_counter())
         self._board.machines.begin()
         self._measured.forget()
+        self._telling = 0.0
 
     def _progress(self) -> run_pb2.Progress:
         reading = self._meter.reading()

@@ -53,3 +53,9 @@ def test_the_processors_of_the_machine_are_told(finished: run_pb2.Finished) -> N
     (own,) = finished.progress.cores
     assert own.cores >= 1
     assert 0.0 <= own.busy_seconds <= 1.1 * own.cores * own.seconds + 0.1
+
+
+def test_short_steps_add_up_too(bench: Bench) -> None:
+    """What is told of a step is part of the time that is not stall, where the steps themselves take hardly any."""
+    progress = bench.live(fabric=run_pb2.FABRIC_DRAIN, max_steps=400, log_steps=1).progress
+    assert progress.stall_seconds + progress.busy_seconds == pytest.approx(progress.seconds, rel=0.01, abs=0.002)
