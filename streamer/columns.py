@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamer.order import Rows
+from wire.codec import Frame
 from wire.elements import STRING, Batch, Column, ElementSpec, Field, Ragged, rows_of
 from wire.errors import InvalidInput
 
@@ -46,6 +47,12 @@ def size_of(column: Column) -> int:
     if isinstance(column, Ragged):
         return size_of(column.values) + column.offsets.nbytes
     return column.nbytes + sum(map(len, column)) if column.dtype == object else column.nbytes
+
+
+def frame_bytes(frame: Frame) -> int:
+    """About how many bytes a frame has on the wire."""
+    numbers = 0 if frame.row_numbers is None else frame.row_numbers.nbytes
+    return sum(map(size_of, frame.batch.values())) + numbers + len(frame.loader_state)
 
 
 def spec_of(batch: Batch, where: str) -> ElementSpec:

@@ -148,6 +148,13 @@ class StreamPipeline:
         """
         return self._prefetch.get(timeout)
 
+    def get_some(self, most: int, nbytes: int, timeout: float | None = None, linger: float = 0.0) -> list[Frame]:
+        """The next batches, one at least: up to `most`, until they have `nbytes`; as `get` otherwise.
+
+        linger: seconds that more of them are waited for once there is one.
+        """
+        return self._prefetch.get_some(most, nbytes, timeout, linger)
+
     def close(self) -> None:
         """Stop, within 2 s even if user code blocks."""
         self._prefetch.close()

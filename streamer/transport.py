@@ -172,7 +172,7 @@ class Pusher:
         pipeline = self._opened(*self._start)
         end = False
         while not end and (allowed := self._awaited_credit()):
-            frames = self._encoder.group(pipeline.get, PATIENCE_SECONDS, allowed)
+            frames = self._encoder.group(pipeline.get_some, PATIENCE_SECONDS, allowed)
             end = frames[-1].end
             message = self._message(frames)
             self._credits.spend(len(frames), message.size)

@@ -98,11 +98,17 @@ class ElementSpec:
     """The fields of an element, in the order in which a model takes them."""
 
     fields: tuple[Field, ...]
+    _hash: int = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         names = [field.name for field in self.fields]
         if len(set(names)) != len(names):
             raise ValueError(f"field names repeat: {names}")
+        object.__setattr__(self, "_hash", hash(self.fields))
+
+    def __hash__(self) -> int:
+        """Kept, for what is looked up with each batch."""
+        return self._hash
 
     def __str__(self) -> str:
         return "; ".join(map(str, self.fields))

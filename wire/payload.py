@@ -43,20 +43,15 @@ class Payload:
 
 def encode(batch: Batch, spec: ElementSpec) -> Payload:
     """One batch as an Arrow record batch. Raises CodecError, naming the field that is not what the spec says."""
+    skeletons = _skeletons(spec)
+    if skeletons is not None and (payload := skeletons.payload(batch)) is not None:
+        return payload
     columns = [_checked(field, batch) for field in spec.fields]
     rows = len(columns[0]) if columns else 0
     for field, column in zip(spec.fields, columns, strict=True):
         if len(column) != rows:
             raise CodecError(f"field {field.name!r} has {len(column)} rows, field {spec.names[0]!r} has {rows}")
-    skeletons = _skeletons(spec)
-    if skeletons is None or not rows:
-        return _payload_of(written(columns, spec))
-    skeleton = skeletons.of(rows)
-    flat = [
-        np.ascontiguousarray(column, field.dtype).reshape(-1).view(np.uint8)
-        for field, column in zip(spec.fields, columns, strict=True)
-    ]
-    return Payload(skeleton.around(flat), skeleton.size)
+    return _payload_of(written(columns, spec))
 
 
 def decode(payload: Bytes | pa.Buffer | bytes, spec: ElementSpec) -> dict[str, Column]:
@@ -64,7 +59,7 @@ def decode(payload: Bytes | pa.Buffer | bytes, spec: ElementSpec) -> dict[str, C
     data = np.frombuffer(payload, np.uint8)
     skeletons = _skeletons(spec)
     if skeletons is not None and (skeleton := skeletons.fits(data)):
-        return skeleton.columns(data, spec)
+        return skeletons.columns(data, skeleton)
     # What others may still write to, shared memory, is not parsed where it lies.
     batch = read(data.copy() if data.flags.writeable else data, spec)
     if skeletons is not None and (rows := rows_of(batch)):
@@ -83,24 +78,18 @@ class _Skeleton:
     rows: int
     size: int
     at: tuple[int, ...]
-    between: tuple[Bytes, ...]
+    between: tuple[bytes, ...]
 
-    def around(self, columns: Sequence[Bytes]) -> tuple[Bytes, ...]:
-        return (*(part for pair in zip(self.between, columns, strict=False) for part in pair), self.between[-1])
+    def around(self, columns: Sequence[Bytes]) -> Payload:
+        parts: list[Bytes] = []
+        for before, column in zip(self.between, columns, strict=False):
+            parts += (np.frombuffer(before, np.uint8), column)
+        return Payload((*parts, np.frombuffer(self.between[-1], np.uint8)), self.size)
 
     def matches(self, data: Bytes) -> bool:
         """Whether a payload of this size is one of these."""
-        ends = (*self.at, self.size)
-        return all(np.array_equal(data[e - len(b) : e], b) for b, e in zip(self.between, ends, strict=True))
-
-    def columns(self, data: Bytes, spec: ElementSpec) -> dict[str, Column]:
-        """Views on a payload that matches."""
-        batch: dict[str, Column] = {}
-        for field, at in zip(spec.fields, self.at, strict=True):
-            column = np.frombuffer(data, field.dtype, self.rows * field.size, at).reshape(self.rows, *field.shape)
-            column.flags.writeable = False
-            batch[field.name] = column
-        return batch
+        view = data.data
+        return all(view[e - len(b) : e] == b for b, e in zip(self.between, (*self.at, self.size), strict=True))
 
 
 class _Skeletons:
@@ -108,6 +97,7 @@ class _Skeletons:
 
     def __init__(self, spec: ElementSpec) -> None:
         self._spec = spec
+        self._columns = [(f.name, np.dtype(f.dtype), f.shape, f.size) for f in spec.fields]
         self._by_rows: dict[int, _Skeleton] = {}
         self._by_size: dict[int, _Skeleton] = {}
 
@@ -125,6 +115,30 @@ class _Skeletons:
         known = self._by_size.get(len(data))
         return known if known is not None and known.matches(data) else None
 
+    def payload(self, batch: Batch) -> Payload | None:
+        """A batch as bytes; None for one without rows, and for one that is not what the spec says."""
+        flat: list[Bytes] = []
+        rows = 0
+        for name, dtype, shape, _ in self._columns:
+            column = batch.get(name)
+            if not isinstance(column, np.ndarray) or column.dtype != dtype or column.shape[1:] != shape:
+                return None
+            if not len(column) or len(column) != (rows or len(column)):
+                return None
+            rows = len(column)
+            flat.append(np.ascontiguousarray(column).reshape(-1).view(np.uint8))
+        return self.of(rows).around(flat)
+
+    def columns(self, data: Bytes, skeleton: _Skeleton) -> dict[str, Column]:
+        """Views on a payload that has this skeleton."""
+        batch: dict[str, Column] = {}
+        rows = skeleton.rows
+        for (name, dtype, shape, size), at in zip(self._columns, skeleton.at, strict=True):
+            column = np.frombuffer(data, dtype, rows * size, at).reshape(rows, *shape)
+            column.flags.writeable = False
+            batch[name] = column
+        return batch
+
 
 @lru_cache(maxsize=64)
 def _skeletons(spec: ElementSpec) -> _Skeletons | None:
@@ -141,7 +155,7 @@ def _skeleton(spec: ElementSpec, rows: int) -> _Skeleton:
     at = [value.buffers()[1].address - payload.address for value in values]
     ends = [a + rows * f.size * np.dtype(f.dtype).itemsize for a, f in zip(at, spec.fields, strict=True)]
     data = np.frombuffer(payload, np.uint8)
-    between = [data[a:b].copy() for a, b in zip([0, *ends], [*at, len(data)], strict=True)]
+    between = [data[a:b].tobytes() for a, b in zip([0, *ends], [*at, len(data)], strict=True)]
     return _Skeleton(rows, len(data), tuple(at), tuple(between))
 
 

@@ -78,15 +78,21 @@ class _Waits:
         """Of the waits for all items so far."""
         return self._spread.reading(items - self._recorded)
 
+    @property
+    def blocked(self) -> int:
+        """How many threads are, right now."""
+        return len(self._going_on)
+
     def seconds(self) -> float:
         now = self._clock() if self._going_on else 0.0
         return self._over + sum(now - start for start in self._going_on)
 
 
 class Seam(Generic[T]):
-    """A bounded first-in first-out queue between one stage and the next.
+    """A bounded first-in first-out queue between one stage and the next. One thread takes from it, or several.
 
-    Closing it wakes both sides: `put` then raises SeamClosed at once, `get` after the items left are taken.
+    Closing it wakes both sides: `put` then raises SeamClosed at once, `get` after the items left are taken. Waking a
+    thread costs more than handing an item on, so a producer that found the seam full sleeps until half of it is free.
     """
 
     def __init__(self, name: str, capacity: int, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -94,58 +100,72 @@ class Seam(Generic[T]):
             raise ValueError(f"seam {name!r}: the capacity must be at least 1, got {capacity}")
         self.name = name
         self.capacity = capacity
-        self._items: deque[T] = deque()
-        self._changed = threading.Condition()
+        self._items: deque[tuple[T, int]] = deque()
+        lock = threading.Lock()
+        self._lock, self._filled, self._freed = lock, threading.Condition(lock), threading.Condition(lock)
         self._closed = False
         self._error: BaseException | None = None
-        self._put, self._taken, self._found, self._bytes = 0, 0, 0, 0
+        self._put, self._taken, self._gets, self._found, self._bytes, self._bytes_out = 0, 0, 0, 0, 0, 0
         self._put_waits, self._get_waits = _Waits(clock), _Waits(clock)
+        self._lingers: Callable[[], bool] | None = None
 
     def put(self, item: T, timeout: float | None = None, *, size: int = 0) -> None:
         """Add an item of `size` bytes, waiting for room. Raises SeamClosed, or TimeoutError after `timeout` seconds."""
-        with self._changed:
+        with self._lock:
             waited = len(self._items) >= self.capacity and not self._closed
             if waited:
-                self._block(self._put_waits, lambda: len(self._items) < self.capacity, timeout, "no room")
+                self._block(self._freed, self._put_waits, lambda: len(self._items) < self.capacity, timeout, "no room")
             if self._closed:
                 raise SeamClosed(self.name)
             if waited or self._put_waits.in_vain:
                 self._put_waits.passed()
-            self._items.append(item)
+            self._items.append((item, size))
             self._put += 1
             self._bytes += size
-            self._changed.notify_all()
+            if self._get_waits.blocked and (self._lingers is None or self._lingers()):
+                self._filled.notify_all()
 
     def get(self, timeout: float | None = None) -> T:
         """Take the oldest item, waiting for one. Raises SeamClosed, TimeoutError, or the error it was failed with."""
-        with self._changed:
-            found = len(self._items)
-            if not found and not self._closed:
-                self._block(self._get_waits, lambda: bool(self._items), timeout, "nothing came")
-            if not self._items:
-                raise self._error or SeamClosed(self.name)
-            if not found or self._get_waits.in_vain:
-                self._get_waits.passed()
-            self._taken += 1
-            self._found += found
-            self._changed.notify_all()
-            return self._items.popleft()
+        with self._lock:
+            self._await_one(timeout)
+            return self._take()
+
+    def get_some(self, most: int, nbytes: int, timeout: float | None = None, linger: float = 0.0) -> list[T]:
+        """Take the oldest items, up to `most` and until their sizes reach `nbytes`, waiting for one as `get` does.
+
+        linger: seconds that more of them are then waited for; only one thread may do so at a time.
+        """
+        with self._lock:
+            self._await_one(timeout)
+            before = self._bytes_out
+
+            def enough() -> bool:
+                return len(self._items) >= min(most, self.capacity) or self._bytes - before >= nbytes
+
+            if linger and not enough() and not self._closed:
+                self._linger(enough, linger)
+            some = [self._take()]
+            while self._items and len(some) < most and self._bytes_out - before < nbytes:
+                some.append(self._take())
+            return some
 
     def close(self, error: BaseException | None = None) -> None:
         """Let nothing more in; `error` is raised to the consumer once the items left are taken."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._error = self._error or error
-            self._changed.notify_all()
+            self._filled.notify_all()
+            self._freed.notify_all()
 
     def reading(self) -> SeamReading:
-        with self._changed:
+        with self._lock:
             return SeamReading(
                 self.name,
                 items=self._put,
                 put_wait=self._put_waits.seconds(),
                 get_wait=self._get_waits.seconds(),
-                occupancy=self._found / self._taken if self._taken else 0.0,
+                occupancy=self._found / self._gets if self._gets else 0.0,
                 depth=len(self._items),
                 capacity=self.capacity,
                 put_waits=self._put_waits.spread(self._put),
@@ -153,10 +173,49 @@ class Seam(Generic[T]):
                 bytes=self._bytes,
             )
 
-    def _block(self, waits: _Waits, ready: Callable[[], bool], timeout: float | None, what: str) -> None:
+    def _await_one(self, timeout: float | None) -> None:
+        found = len(self._items)
+        if not found and not self._closed:
+            self._block(self._filled, self._get_waits, lambda: bool(self._items), timeout, "nothing came")
+        if not self._items:
+            raise self._error or SeamClosed(self.name)
+        if not found or self._get_waits.in_vain:
+            self._get_waits.passed()
+        self._gets += 1
+        self._found += found
+
+    def _take(self) -> T:
+        item, size = self._items.popleft()
+        self._taken += 1
+        self._bytes_out += size
+        if self._put_waits.blocked and len(self._items) <= self.capacity // 2:
+            self._freed.notify_all()
+        return item
+
+    def _linger(self, enough: Callable[[], bool], seconds: float) -> None:
+        if self._put_waits.blocked:
+            self._freed.notify_all()
+        self._lingers = enough
+        start, before = self._get_waits.begin(), self._put
+        try:
+            self._filled.wait_for(lambda: enough() or self._closed, seconds)
+        finally:
+            self._lingers = None
+            self._get_waits.end(start)
+        if self._put > before:
+            self._get_waits.passed()
+
+    def _block(
+        self,
+        changed: threading.Condition,
+        waits: _Waits,
+        ready: Callable[[], bool],
+        timeout: float | None,
+        what: str,
+    ) -> None:
         start = waits.begin()
         try:
-            if not self._changed.wait_for(lambda: ready() or self._closed, timeout):
+            if not changed.wait_for(lambda: ready() or self._closed, timeout):
                 raise TimeoutError(f"seam {self.name!r}: {what} within {timeout:g} s")
         finally:
             waits.end(start)

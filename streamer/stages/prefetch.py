@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
+from streamer.columns import frame_bytes
 from streamer.stages import FrameStage
 from wire.codec import Frame
 from wire.seam import Seam, SeamClosed, SeamReading
@@ -30,6 +31,10 @@ class Prefetch:
         """The next batch. Raises TimeoutError, SeamClosed after the end, or the error of the stages above."""
         return self._seam.get(timeout)
 
+    def get_some(self, most: int, nbytes: int, timeout: float | None = None, linger: float = 0.0) -> list[Frame]:
+        """The next batches, one at least: up to `most`, until they have `nbytes`. As wire.seam.Seam.get_some."""
+        return self._seam.get_some(most, nbytes, timeout, linger)
+
     def close(self) -> None:
         """Stop and join the thread: at once if it waits at the seam, within 2 s even if user code blocks it."""
         self._upstream.interrupt()
@@ -54,6 +59,6 @@ class Prefetch:
 
     def _feed(self) -> None:
         while (frame := self._upstream.next()) is not None:
-            self._seam.put(frame)
+            self._seam.put(frame, size=frame_bytes(frame))
         end = self._upstream.position
         self._seam.put(Frame(end, end, {}, end=True))

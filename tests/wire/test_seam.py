@@ -238,3 +238,53 @@ def test_a_wait_that_ran_out_of_time_belongs_to_the_item_that_came_after_it(pool
     assert reading.get_wait == 4.0
     assert reading.get_waits.total == 1
     assert 4.0 <= reading.get_waits.quantile(0.5) <= 5.0
+
+
+def test_some_items_come_out_together_up_to_their_number_and_their_size():
+    """`get_some` takes what is there, in order: as many as are asked for, and none beyond the bytes asked for."""
+    seam = Seam("map", 9)
+    for item in "abcdef":
+        seam.put(item, size=10)
+    assert seam.get_some(2, 1000) == ["a", "b"]
+    assert seam.get_some(9, 15) == ["c", "d"]
+    assert seam.get_some(9, 1000) == ["e", "f"]
+    assert seam.reading().get_waits.total == 6
+
+
+def test_a_consumer_lingers_until_there_is_enough(pool):
+    """It is woken when as much is there as it wants, also by a producer that had found no room; not item by item."""
+    clock = Clock()
+    seam = Seam("map", 4, clock)
+    seam.put("a", size=1)
+    some = pool.submit(seam.get_some, 9, 3, PATIENCE, PATIENCE)
+    blocked(clock, seam)
+    for item in "bcd":
+        seam.put(item, PATIENCE, size=1)
+    assert some.result(PATIENCE)[:3] == ["a", "b", "c"]
+
+
+def test_a_consumer_lingers_no_longer_than_it_says():
+    """What is there goes when the time is over, and at once when the seam is closed."""
+    seam = Seam("map", 4)
+    seam.put("a")
+    assert seam.get_some(9, 1000, linger=0.01) == ["a"]
+    seam.put("b")
+    seam.close(KeyError("label"))
+    assert seam.get_some(9, 1000, linger=PATIENCE) == ["b"]
+    with pytest.raises(KeyError, match="label"):
+        seam.get_some(9, 1000, linger=PATIENCE)
+
+
+def test_a_producer_that_found_no_room_sleeps_until_half_of_it_is_free(pool):
+    """It is not woken for each item that is taken, and loses nothing by it."""
+    clock = Clock()
+    seam = Seam("map", 4, clock)
+    for item in "abcd":
+        seam.put(item)
+    waiting = pool.submit(seam.put, "e", PATIENCE)
+    blocked(clock, seam)
+    assert seam.get() == "a"
+    assert seam.reading().depth == 3
+    assert seam.get() == "b"
+    waiting.result(PATIENCE)
+    assert [seam.get() for _ in range(3)] == ["c", "d", "e"]

@@ -64,10 +64,10 @@ class Push:
         self.grants: Seam[ingest_pb2.Grant] = Seam("grants", 4 * WINDOW_BATCHES)
 
     def close(self) -> None:
-        """No grants come any more, and nobody finds the memory."""
-        self.grants.close()
+        """Nobody finds the memory, and no grants come any more."""
         if self.shared is not None:
             self.shared.close()
+        self.grants.close()
 
     @property
     def memory(self) -> Bytes | None:

@@ -43,15 +43,15 @@ class Batches:
         self.given = 0
         self.closed = threading.Event()
 
-    def get(self, timeout: float | None = None) -> Frame:
+    def get_some(self, most: int, nbytes: int, timeout: float | None = None, linger: float = 0.0) -> list[Frame]:
         cursor = self.cursor
         if self.closed.is_set() or cursor.sequence > self.count:
             raise SeamClosed("batches")
         self.cursor = cursor.following()
         self.given += 1
         if cursor.sequence == self.count:
-            return Frame(cursor, cursor, {}, end=True)
-        return Frame(cursor, self.cursor, {"x": np.full((1, 2), cursor.sequence, np.int32)})
+            return [Frame(cursor, cursor, {}, end=True)]
+        return [Frame(cursor, self.cursor, {"x": np.full((1, 2), cursor.sequence, np.int32)})]
 
     def close(self) -> None:
         self.closed.set()
@@ -339,11 +339,11 @@ def test_a_pusher_that_reads_no_grants_does_not_hold_up_the_replica() -> None:
     """When its unread grants have filled their seam its push is ended; the replica's take does not wait for it."""
     port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
     push = port.enter(1, "rude")
-    frames = [Batches(Cursor(0), 99).get()]
+    frames = Batches(Cursor(0), 99).get_some(1, 1)
     assert in_time(lambda: push.arrive(frames * 8 * push.grants.capacity, 8))
     assert push.grants.reading().depth == push.grants.capacity
     pipeline = Batches(Cursor(0, 0, 1), 99)
-    push.arrive([pipeline.get() for _ in range(8)], 8)
+    push.arrive([frame for _ in range(8) for frame in pipeline.get_some(1, 1)], 8)
     assert in_time(lambda: [port.take(1) for _ in range(9)])
     with pytest.raises(SeamClosed):
         push.grants.put(ingest_pb2.Grant(), timeout=0)
@@ -354,7 +354,7 @@ def test_batches_without_credit_are_refused() -> None:
     port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
     push = port.enter(1, "rude")
     pipeline = Batches(Cursor(0), 1000)
-    frames = [pipeline.get() for _ in range(100)]
+    frames = [frame for _ in range(100) for frame in pipeline.get_some(1, 1)]
     with pytest.raises(InvalidInput, match="worker rude sends batches without credit"):
         push.arrive(frames, 100)
     assert [int(port.take(1).arrays[0][0, 0]) for _ in range(3)] == [0, 1, 2]
@@ -368,7 +368,7 @@ def test_every_byte_that_was_sent_comes_back_as_credit() -> None:
     pipeline = Batches(Cursor(0), 10_000)
     granted, lump = 0, WINDOW_BATCHES // 4
     for _ in range(8):
-        push.arrive([pipeline.get() for _ in range(lump)], 1007)
+        push.arrive([frame for _ in range(lump) for frame in pipeline.get_some(1, 1)], 1007)
         for _ in range(lump):
             port.take(1)
         granted += push.grants.get(0).bytes
@@ -381,7 +381,7 @@ def test_a_late_frame_of_a_push_that_was_replaced_is_not_let_in() -> None:
     port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
     pipeline = Batches(Cursor(0), 10)
     old, new = port.enter(1, "w"), port.enter(1, "w")
-    frame = pipeline.get()
+    [frame] = pipeline.get_some(1, 1)
     with pytest.raises(StaleLease):
         old.arrive([frame], 10)
     new.arrive([frame], 10)
@@ -392,11 +392,11 @@ def test_a_push_hears_what_landed_of_its_own_batches() -> None:
     """Credit that comes back for what another host has sent frees nothing in the memory of this one."""
     port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
     pipeline = Batches(Cursor(0), WINDOW_BATCHES)
-    port.enter(1, "old").arrive([pipeline.get() for _ in range(WINDOW_BATCHES - 1)], 100)
+    port.enter(1, "old").arrive([frame for _ in range(WINDOW_BATCHES - 1) for frame in pipeline.get_some(1, 1)], 100)
     new = port.enter(2, "new")
     landed = []
     for count in (0, 1):
-        new.arrive([pipeline.get() for _ in range(count)], 10)
+        new.arrive([frame for _ in range(count) for frame in pipeline.get_some(1, 1)], 10)
         for _ in range(WINDOW_BATCHES // 4):
             port.take(1)
         landed.append([new.grants.get(0) for _ in range(new.grants.reading().depth)][-1].landed)
