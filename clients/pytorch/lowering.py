@@ -18,6 +18,11 @@ from wire.errors import InvalidInput, Refused
 _ATEN = torch.ops.aten
 _SAME_VALUE = (_ATEN.alias.default, _ATEN.detach.default, _ATEN.lift_fresh_copy.default)
 _CHECKS = (_ATEN._assert_tensor_metadata.default,)  # of what static shapes and dtypes have settled already
+_UNWRITTEN = (_ATEN.empty.memory_format, _ATEN.empty_permuted.default)
+_OF_ITS_SHAPE = (
+    *(_ATEN.full_like.default, _ATEN.zeros_like.default, _ATEN.ones_like.default, _ATEN.fill.Scalar),
+    *(_ATEN.bernoulli.p, _ATEN.rand_like.default, _ATEN.randn_like.default),
+)  # these take the shape and the dtype of their first argument, and never read it
 
 
 def lower(exported: Exported, values: Mapping[str, int], inputs: int) -> Graph:
@@ -105,7 +110,19 @@ class _Lowering:
         if node.target in _SAME_VALUE or (node.target is _ATEN.clone.default and not node.kwargs):
             self._same[node] = node.all_input_nodes[0]
             return
+        if node.target in _UNWRITTEN and all(_takes_its_shape(user, node) for user in node.users):
+            self._shape_alone(node)
+            return
         self._emit(node, node.target)
+
+    def _shape_alone(self, node: FxNode) -> None:
+        """Memory that nothing has written is refused; where nothing reads it either, one zero stands for all of it."""
+        source = self._exported.sources.get(node, "")
+        dtype, zero = Constant("dtype", _name(node.meta["val"].dtype)), self._fresh()
+        self._nodes.append(Node("aten.full.default", ((), 0), {"dtype": dtype}, (zero,), source))
+        self._numbers[node] = self._fresh()
+        size = self._argument(node.args[0], source)
+        self._nodes.append(Node("aten.expand.default", (Ref(zero), size), {}, (self._numbers[node],), source))
 
     def _emit(self, node: FxNode, target: torch._ops.OpOverload) -> None:
         source = self._exported.sources.get(node, "")
@@ -150,6 +167,11 @@ class _Lowering:
                 return Constant("memory_format", _name(value))
         what = f"an argument of type {type(value).__name__} cannot be written down in a program"
         raise InvalidInput(what, where=source, fix="keep complex numbers and data-dependent shapes out of the model")
+
+
+def _takes_its_shape(user: FxNode, node: FxNode) -> bool:
+    others = {*user.args[1:], *user.kwargs.values()}
+    return user.target in _OF_ITS_SHAPE and node not in others
 
 
 def _is_unknown(target: Any) -> bool:

@@ -13,11 +13,13 @@ from torch.nn import functional
 
 from clients.pytorch import PyTorchBaseModel
 from clients.pytorch.capture import capture
+from tests.projects.bert_large.model import Bert, Block
+from tests.projects.unet.model import UNet
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Argument, Entry, Graph, Node, Program, Ref
 
 ROWS = 4
 TRAIN, EVAL = Entry(GRADIENTS, ROWS), Entry(EVALUATE, ROWS)
-WORDS, LENGTH = 30, 8
+WORDS, LENGTH, BUCKETS = 30, 8, 4
 
 
 class Model(PyTorchBaseModel):
@@ -72,77 +74,13 @@ class Conv(nn.Module):
         return functional.cross_entropy(self.last(x.flatten(1)), labels)
 
 
-class UNet(nn.Module):
-    """Down, up again, and a concatenation."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.down = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.ReLU())
-        self.middle = nn.Sequential(nn.Conv2d(4, 8, 3, padding=1), nn.GroupNorm(2, 8), nn.ReLU())
-        self.up = nn.ConvTranspose2d(8, 4, 2, 2)
-        self.after = nn.Sequential(nn.Conv2d(8, 4, 3, padding=1), nn.ReLU())
-        self.out = nn.Conv2d(4, 1, 1)
-
-    def forward(self, images: Tensor, masks: Tensor) -> Tensor:
-        high = self.down(images)
-        low = self.middle(functional.max_pool2d(high, 2))
-        x = self.after(torch.cat([self.up(low), high], 1))
-        return functional.binary_cross_entropy_with_logits(self.out(x), masks)
-
-
-class Block(nn.Module):
-    """Attention and two dense layers, with the norm before or behind."""
-
-    def __init__(self, width: int, heads: int, before: bool) -> None:
-        super().__init__()
-        self.heads, self.before = heads, before
-        self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
-        self.wide, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.dropout = nn.Dropout(0.1)
-
-    def attend(self, x: Tensor, mask: Tensor) -> Tensor:
-        split = (*x.shape[:2], self.heads, x.shape[2] // self.heads)
-        q, k, v = (part(x).view(split).transpose(1, 2) for part in (self.query, self.key, self.value))
-        scores = q @ k.transpose(-1, -2) / math.sqrt(split[-1]) + mask
-        return self.output((self.dropout(scores.softmax(-1)) @ v).transpose(1, 2).reshape(x.shape))
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        if self.before:
-            x = x + self.dropout(self.attend(self.norm1(x), mask))
-            return x + self.dropout(self.narrow(functional.gelu(self.wide(self.norm2(x)))))
-        x = self.norm1(x + self.dropout(self.attend(x, mask)))
-        return self.norm2(x + self.dropout(self.narrow(functional.gelu(self.wide(x)))))
-
-
-class Bert(nn.Module):
-    """Embeddings, blocks, a tied head and a pooled one."""
-
-    def __init__(self, layers: int = 2, width: int = 8) -> None:
-        super().__init__()
-        self.words, self.places = nn.Embedding(WORDS, width), nn.Embedding(LENGTH, width)
-        self.norm = nn.LayerNorm(width)
-        self.layers = nn.ModuleList(Block(width, 2, before=False) for _ in range(layers))
-        self.head, self.pool, self.next = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, 2)
-        self.bias = nn.Parameter(torch.zeros(WORDS))
-
-    def forward(self, words: Tensor, mask: Tensor, labels: Tensor, following: Tensor) -> Tensor:
-        x = self.norm(self.words(words) + self.places(torch.arange(LENGTH)))
-        hidden = (1.0 - mask[:, None, None, :].float()) * -10000.0
-        for layer in self.layers:
-            x = layer(x, hidden)
-        logits = functional.linear(functional.gelu(self.head(x)), self.words.weight, self.bias)
-        loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
-        return loss + functional.cross_entropy(self.next(torch.tanh(self.pool(x[:, 0]))), following)
-
-
 class Gpt2(nn.Module):
     """Blocks with the norm before, a causal mask, and a tied head."""
 
-    def __init__(self, layers: int = 2, width: int = 8) -> None:
+    def __init__(self, layers: int = 2, width: int = 8, dropout: float = 0.1) -> None:
         super().__init__()
         self.words, self.places = nn.Embedding(WORDS, width), nn.Embedding(LENGTH, width)
-        self.layers = nn.ModuleList(Block(width, 2, before=True) for _ in range(layers))
+        self.layers = nn.ModuleList(Block(width, 2, before=True, dropout=dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, words: Tensor, labels: Tensor) -> Tensor:
@@ -154,21 +92,91 @@ class Gpt2(nn.Module):
         return functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
 
 
-class T5(nn.Module):
-    """The root-mean-square norm and gated dense layers."""
+class RootMeanSquare(nn.Module):
+    """The norm of T5, written out."""
 
-    def __init__(self, width: int = 8) -> None:
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6))
+
+
+class Reading(nn.Module):
+    """Attention without biases and without a scale, of what comes to what is there."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = RootMeanSquare(width)
+        self.query, self.key, self.value, self.output = (nn.Linear(width, width, bias=False) for _ in range(4))
+
+    def forward(self, x: Tensor, there: Tensor | None, bias: Tensor | None) -> Tensor:
+        y = self.norm(x)
+        there = y if there is None else there
+        sides = ((self.query, y), (self.key, there), (self.value, there))
+        q, k, v = (part(side).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part, side in sides)
+        scores = q @ k.transpose(-1, -2) if bias is None else q @ k.transpose(-1, -2) + bias
+        return x + self.output((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+
+class Gated(nn.Module):
+    """Two dense layers, of which one is the other's gate, and a third one."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = RootMeanSquare(width)
+        self.gate, self.wide = nn.Linear(width, 2 * width, bias=False), nn.Linear(width, 2 * width, bias=False)
+        self.narrow = nn.Linear(2 * width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.norm(x)
+        return x + self.narrow(functional.gelu(self.gate(y), approximate="tanh") * self.wide(y))
+
+
+class Stack(nn.Module):
+    """One side of T5. decoding: no word sees those behind it, and all of them see what was encoded."""
+
+    def __init__(self, layers: int, width: int, heads: int, decoding: bool) -> None:
+        super().__init__()
+        self.decoding = decoding
+        self.distances = nn.Embedding(2 * BUCKETS, heads)
+        self.own = nn.ModuleList(Reading(width, heads) for _ in range(layers))
+        self.other = nn.ModuleList(Reading(width, heads) for _ in range(layers if decoding else 0))
+        self.dense = nn.ModuleList(Gated(width) for _ in range(layers))
+        self.norm = RootMeanSquare(width)
+
+    def bias(self) -> Tensor:
+        """By how far a word is from another, in either direction: (1, heads, LENGTH, LENGTH)."""
+        places = torch.arange(LENGTH)
+        far = places[None, :] - places[:, None]
+        bias = self.distances(far.abs().clamp(max=BUCKETS - 1) + BUCKETS * (far > 0)).permute(2, 0, 1)[None]
+        return bias.masked_fill(far > 0, -1e9) if self.decoding else bias
+
+    def forward(self, x: Tensor, encoded: Tensor | None) -> Tensor:
+        bias = self.bias()
+        for number, (own, dense) in enumerate(zip(self.own, self.dense, strict=True)):
+            x = own(x, None, bias)
+            if self.decoding:
+                x = self.other[number](x, encoded, None)
+            x = dense(x)
+        return self.norm(x)
+
+
+class T5(nn.Module):
+    """An encoder and a decoder over the same words, with a bias for how far two words are apart, and a tied head."""
+
+    def __init__(self, layers: int = 1, width: int = 8) -> None:
         super().__init__()
         self.words = nn.Embedding(WORDS, width)
-        self.scale = nn.Parameter(torch.ones(width))
-        self.gate, self.wide = nn.Linear(width, 16, bias=False), nn.Linear(width, 16, bias=False)
-        self.narrow, self.head = nn.Linear(16, width, bias=False), nn.Linear(width, WORDS, bias=False)
+        self.encoder, self.decoder = (Stack(layers, width, 2, decoding) for decoding in (False, True))
 
     def forward(self, words: Tensor, labels: Tensor) -> Tensor:
-        x = self.words(words)
-        y = self.scale * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6))
-        x = x + self.narrow(functional.gelu(self.gate(y)) * self.wide(y))
-        return functional.cross_entropy(self.head(x).flatten(0, 1), labels.flatten())
+        encoded = self.encoder(self.words(words), None)
+        begun = functional.pad(labels[:, :-1], (1, 0))
+        x = self.decoder(self.words(begun), encoded) * self.words.embedding_dim**-0.5
+        return functional.cross_entropy(functional.linear(x, self.words.weight).flatten(0, 1), labels.flatten())
 
 
 class Attention(nn.Module):
@@ -176,7 +184,7 @@ class Attention(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.block = Block(4, 1, before=False)
+        self.block = Block(4, 1, before=False, dropout=0.1)
         self.last = nn.Linear(4, 3)
 
     def forward(self, inputs: Tensor, labels: Tensor) -> Tensor:
@@ -195,7 +203,7 @@ def batch(name: str) -> tuple[Tensor, ...]:
         "conv": (torch.ones(ROWS, 1, 16, 16), labels),
         "unet": (torch.ones(ROWS, 3, 8, 8), torch.ones(ROWS, 1, 8, 8)),
         "attention": (torch.ones(ROWS, 2, 4), labels % 3),
-        "bert": (words, words % 2, words, labels % 2),
+        "bert": (words, words % 2, words[:, :2] % LENGTH, words[:, :2], labels % 2),
         "gpt2": (words, words),
         "t5": (words, words),
     }[name]
@@ -247,9 +255,9 @@ def program(name: str, mixed: bool = False) -> Program:
         "fc_mnist": lambda: Dense(784, 500, 300, 10),
         "regression": Regression,
         "conv": Conv,
-        "unet": UNet,
+        "unet": lambda: UNet(channels=3, width=4, levels=1),
         "attention": Attention,
-        "bert": Bert,
+        "bert": lambda: Bert(words=WORDS, length=LENGTH, layers=2, width=8, heads=2),
         "gpt2": Gpt2,
         "t5": T5,
     }

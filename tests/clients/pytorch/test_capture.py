@@ -52,6 +52,39 @@ class Norms(nn.Module):
         return functional.cross_entropy(self.last(x.flatten(1)), labels)
 
 
+class Activations(nn.Module):
+    """Every activation, each over a layer of its own."""
+
+    NAMES = (
+        *("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign"),
+        *("sigmoid", "logsigmoid", "tanh", "tanhshrink", "hardtanh", "hardsigmoid", "hardswish", "softshrink"),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(FEATURES, CLASSES) for _ in self.NAMES)
+        self.leak = nn.PReLU()
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean cross entropy of the sum of all."""
+        made = [getattr(functional, name)(layer(inputs)) for name, layer in zip(self.NAMES, self.layers, strict=True)]
+        return functional.cross_entropy(self.leak(sum(made)), labels)
+
+
+class Channels(nn.Module):
+    """Whole channels are dropped, of noise that torch draws into memory which it has not written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last, self.drop = nn.Linear(FEATURES, CLASSES), nn.Dropout1d(0.5)
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The mean of what is left of ones, and a lot for each channel of which a part only is left."""
+        made = self.last(inputs)
+        dropped = self.drop(torch.ones(len(labels), CLASSES, 2))
+        return 1e-6 * made.sum() + (dropped[..., 0] - dropped[..., 1]).abs().sum() + dropped.mean()
+
+
 @pytest.mark.parametrize("net", [Net, Norms])
 @pytest.mark.parametrize(
     ("section", "tolerance"),
@@ -76,6 +109,43 @@ def test_the_program_computes_what_the_model_computes(net, section, tolerance):
     for got, wanted in zip(found.tensors, gradients, strict=True):
         assert got.dtype == torch.float32
         np.testing.assert_allclose(got.numpy(), wanted, atol=tolerance, rtol=tolerance)
+
+
+def test_every_activation_trains_as_in_torch():
+    """Also those whose backward pass asks for the shape of memory that nothing has written: silu and mish."""
+    model, batch = Model(net=Activations()), make_batch()
+    program = capture(model, batch, [TRAIN])
+    found = TorchExecutor(program, initial_weights(model)).gradients(
+        [t.numpy() for t in batch], seed=0, step=0, replica=0
+    )
+    loss, gradients = eager(model, batch)
+    assert found.loss == pytest.approx(loss, abs=1e-5)
+    for got, wanted in zip(found.tensors, gradients, strict=True):
+        np.testing.assert_allclose(got.numpy(), wanted, atol=1e-5, rtol=1e-5)
+
+
+class Unwritten(Net):
+    """It adds what happens to lie in memory."""
+
+    def forward(self, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean cross entropy."""
+        return super().forward(inputs + torch.empty(FEATURES), labels)
+
+
+def test_memory_that_nothing_has_written_is_refused_where_it_is_read():
+    """Its shape alone may be asked for."""
+    with pytest.raises(Refused, match=r"aten.empty.memory_format.*torch.zeros is the same with defined values"):
+        capture(Model(net=Unwritten()), make_batch(), [TRAIN])
+
+
+def test_whole_channels_are_dropped():
+    """Dropout1d draws one number for a channel: its values go together, and the mean stays what it was."""
+    model, batch = Model(net=Channels()), make_batch(400)
+    program = capture(model, batch, [Entry(GRADIENTS, 400)])
+    executor = TorchExecutor(program, initial_weights(model))
+    found = executor.gradients([t.numpy() for t in batch], seed=0, step=0, replica=0)
+    assert found.loss == pytest.approx(1.0, abs=0.15)
+    assert found.loss != executor.gradients([t.numpy() for t in batch], seed=0, step=1, replica=0).loss
 
 
 @pytest.mark.parametrize(
