@@ -8,7 +8,17 @@ import sys
 from benchmarks.measure import publish
 from wire.errors import nearest
 
-STANDARD = ("startup", "overhead", "drain", "memory", "executor", "assignment", "guarantees", "tensorflow_fc_mnist")
+STANDARD = (
+    "startup",
+    "compiling",
+    "overhead",
+    "drain",
+    "memory",
+    "executor",
+    "assignment",
+    "guarantees",
+    "tensorflow_fc_mnist",
+)
 LONG = ("chaos", "recommendation", "sweep")
 
 

@@ -6,8 +6,8 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clients import estimating
@@ -37,7 +37,8 @@ class Captured:
     plan: how the input is cut into streams and batches. begin: the step and the state of a run that has no checkpoint.
     review: looks at the input and says what would make it quicker; None of a loader that nothing can be said of. It
     may measure for about 2 s. optimizer: JSON of its spec; "" in evaluation, and where the program holds it.
-    summary_steps: every how many steps what the program lets be seen is wanted; 0: never.
+    summary_steps: every how many steps what the program lets be seen is wanted; 0: never. beside: file name -> content,
+    what is left beside the program.
     """
 
     source: LoaderInput
@@ -47,6 +48,7 @@ class Captured:
     review: Callable[[], Review | None]
     optimizer: str = ""
     summary_steps: int = 0
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
 Capture = Callable[[], Captured]
@@ -99,7 +101,7 @@ def compile_job(capture: Capture, job: Job) -> Compiled:
     captured = _captured(capture, job)
     estimate = _estimated(captured, job)
     folder = Path(job.config.compile_dir or job.model_dir)
-    path, cached = write_executable(folder, captured.program, estimating.reports(estimate))
+    path, cached = write_executable(folder, captured.program, {**estimating.reports(estimate), **captured.beside})
     seconds = time.perf_counter() - begun
     log.info("%s in %.1f s: %s", "Compile was cached; found" if cached else "Compiled", seconds, path)
     log.info("Precision: %s", describe(captured.program))

@@ -28,6 +28,7 @@ _NOT_THE_USERS = (
     sysconfig.get_path("purelib"),
     sysconfig.get_path("platlib"),
     *(str(_PACKAGES / name) for name in ("clients/pytorch", "clients/tensorflow", "wire", "streamer", "wafer_sim")),
+    *map(str, (_PACKAGES / "clients").glob("*.py")),
     "<",
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,6 @@ import numpy.typing as npt
 import torch
 from torch.utils import _pytree
 
-from clients.pytorch.export import Exported, export_forward, export_joint
-from clients.pytorch.lowering import lower
 from clients.pytorch.precision import arrived
 from streamer import structure as batches
 from wafer_sim.compiler.check import require_supported
@@ -21,6 +19,7 @@ from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Graph, Parame
 from wire.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from clients.pytorch.export import Exported
     from clients.pytorch.model import PyTorchBaseModel
 
 
@@ -75,6 +74,8 @@ class _Capture:
 
     def graph(self, entry: Entry, batch: list[torch.Tensor], structure: _pytree.TreeSpec) -> Graph:
         """The graph of an entry. The forward graph is checked first: it knows the user's lines."""
+        from clients.pytorch.export import export_forward, export_joint  # a second and a half of imports
+
         training = entry.kind == GRADIENTS
         traced, forward = export_forward(self.model, batch, structure, metrics=not training)
         graph = self._lowered(forward, Entry(EVALUATE, entry.batch_size))
@@ -84,6 +85,8 @@ class _Capture:
         return self._lowered(_named(export_joint(traced, forward), self.program, self.state), entry)
 
     def _lowered(self, exported: Exported, entry: Entry) -> Graph:
+        from clients.pytorch.lowering import lower
+
         values = {f"model.{name}": number for name, number in self.state.numbers.items()}
         graph = lower(exported, values, len(self.program.parameters))
         require_supported(Program(self.program.parameters, self.program.inputs, {entry: graph}))
@@ -107,7 +110,7 @@ def _named(joint: Exported, program: Program, state: _State) -> Exported:
     canonical = {f"grad/model.{k}": f"grad/{program.parameters[v].tensor.name}" for k, v in state.numbers.items()}
     names = tuple(canonical.get(name, name) if name else None for name in joint.outputs)
     _refuse_idle([p.tensor.name for p in program.parameters if p.trained and f"grad/{p.tensor.name}" not in names])
-    return Exported(joint.program, names, joint.sources)
+    return replace(joint, outputs=names)
 
 
 def _state(module: torch.nn.Module) -> _State:

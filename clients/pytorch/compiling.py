@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from clients.compiling import Captured
@@ -13,8 +14,9 @@ from clients.job import EVAL, Job
 from clients.pytorch.capture import capture, initial_weights
 from clients.pytorch.feed import loader_errors
 from clients.pytorch.model import PyTorchBaseModel
+from clients.pytorch.origin import RECORD, origin_of
 from streamer.advice.review import Watched, review
-from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry
+from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Program
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.runtime.protocol import State
 from wire.errors import InvalidInput
@@ -39,9 +41,26 @@ def captured_job(model: PyTorchBaseModel, loader: Iterable[Any], watched: Watche
         plan = train_plan(source, job.config, _replicas(model, job))
         entries = [Entry(GRADIENTS, plan.batch_size // plan.replicas)]
         optimizer = OptimizerSpec.from_params(job.params["optimizer"]).model_dump_json()
-    program = capture(model, first_batch(loader), entries)
+    program, beside = _program(model, first_batch(loader), entries, job)
     reviewed = partial(review, loader, watched, source.opened, job.input_section)
-    return Captured(source, plan, program, lambda: (0, State(initial_weights(model))), reviewed, optimizer)
+    return Captured(source, plan, program, partial(_begin, model), reviewed, optimizer, beside=beside)
+
+
+def _begin(model: PyTorchBaseModel) -> tuple[int, State]:
+    return 0, State(initial_weights(model))
+
+
+def _program(
+    model: PyTorchBaseModel, batch: Any, entries: Sequence[Entry], job: Job
+) -> tuple[Program, Mapping[str, bytes]]:
+    """The program, captured unless one of the same origin is there, and what is to be left beside it."""
+    origin = origin_of(model, batch, entries, job.params)
+    known = origin.recall(Path(job.config.compile_dir or job.model_dir)) if origin else None
+    if known is not None:
+        log.info("Capture: as before; neither the model nor its code has changed since the last compile")
+        return known[0], {RECORD: known[1]}
+    program = capture(model, batch, entries)
+    return program, {RECORD: origin.record()} if origin else {}
 
 
 def _replicas(model: PyTorchBaseModel, job: Job) -> int:

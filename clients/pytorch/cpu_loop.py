@@ -15,8 +15,8 @@ from torch.utils import _pytree
 
 from clients.job import Job
 from clients.pytorch import plain_checkpoints
-from clients.pytorch.export import scalar_loss
 from clients.pytorch.feed import feed, loader_errors, steps_in_epoch
+from clients.pytorch.loss import scalar_loss
 from clients.pytorch.metrics import recording
 from clients.pytorch.model import PyTorchBaseModel
 from clients.pytorch.precision import arrived, mixed_precision

@@ -19,6 +19,7 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree
 
+from clients.pytorch.loss import scalar_loss
 from clients.pytorch.metrics import recording
 from clients.pytorch.precision import mixed_precision
 from clients.sources import user_line, user_line_of
@@ -62,14 +63,6 @@ class _Forward(torch.nn.Module):
             return loss
         self.metrics[:] = [f"metric/{name}/{part}" for name in recorded.values for part in ("sum", "count")]
         return loss, *(value for pair in recorded.values.values() for value in pair)
-
-
-def scalar_loss(loss: Any) -> torch.Tensor:
-    """The loss as a float32 scalar. Raises InvalidInput for anything that is none."""
-    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
-        got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else f"a {type(loss).__name__}"
-        raise InvalidInput(f"the model returned {got}", where="__call__", fix="return the mean loss, a scalar tensor")
-    return (loss if loss.dim() == 0 else loss.reshape(())).float()
 
 
 def export_forward(

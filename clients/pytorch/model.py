@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -32,12 +33,17 @@ class PyTorchBaseModel(ABC):
         self._precision = Precision.of(params["model"])
         self.mixed_precision = self._precision.mixed
         self.allow_multireplica = bool(params["model"].get("allow_multireplica", True)) and self.mode == TRAIN
-        self.optimizer: Optimizer | None = None
-        self.lr_scheduler: Any = None
-        if self.mode != EVAL:
-            spec = OptimizerSpec.from_params(params["optimizer"])
-            self.optimizer = Optimizer(spec, dict(self.trainable_named_parameters()))
-            self.lr_scheduler = self.optimizer.learning_rate
+        self._spec = OptimizerSpec.from_params(params["optimizer"]) if self.mode != EVAL else None
+
+    @cached_property
+    def optimizer(self) -> Optimizer | None:
+        """Made when it is first asked for: the wafer has its own, and torch imports its compiler for one."""
+        return None if self._spec is None else Optimizer(self._spec, dict(self.trainable_named_parameters()))
+
+    @cached_property
+    def lr_scheduler(self) -> Any:
+        """Step -> rate."""
+        return None if self.optimizer is None else self.optimizer.learning_rate
 
     @property
     def precision(self) -> Precision:
