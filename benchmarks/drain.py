@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.limits.memory import copy_rate
 from benchmarks.measure import Figure, Result
 from benchmarks.service import coordinator, train
 
@@ -43,17 +44,3 @@ def _drained(address: str, model_dir: Path, transport: str) -> float:
     options = ("--max_steps", str(STEPS), "runconfig.fabric_mode", "drain", "runconfig.transport", transport)
     rate: float = train(address, model_dir, *options, "--num_workers", "2")["samples_per_sec"]
     return rate
-
-
-def copy_rate() -> float:
-    """Bytes per second that one core copies between two buffers beyond its caches, in GB/s."""
-    import time
-
-    source = np.ones(256 * 2**20, np.uint8)
-    target = np.empty_like(source)
-    best = 0.0
-    for _ in range(5):
-        begun = time.perf_counter()
-        np.copyto(target, source)
-        best = max(best, source.nbytes / (time.perf_counter() - begun) / 1e9)
-    return best

@@ -51,18 +51,24 @@ class Figure:
 
 @dataclass(frozen=True)
 class Result:
-    """What one benchmark measured, with all that is needed to repeat it."""
+    """What one benchmark measured, with all that is needed to repeat it. refused: why figures are not there."""
 
     name: str
     command: str
     figures: Sequence[Figure]
     notes: str = ""
+    refused: Sequence[str] = ()
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     machine: Mapping[str, str] = field(default_factory=machine)
 
+    @property
+    def met(self) -> bool:
+        """Whether no target was missed, and nothing refused."""
+        return not self.refused and all(figure.met is not False for figure in self.figures)
 
-def publish(result: Result) -> None:
-    """Print the table and write benchmarks/results/<name>.json."""
+
+def publish(result: Result, *, keep: bool = True) -> None:
+    """Print the table and, to `keep` it, write benchmarks/results/<name>.json."""
     table = Table(title=f"{result.name}   $ {result.command}", title_justify="left")
     for column in ("figure", "median", "min", "max", "runs", "target"):
         table.add_column(column)
@@ -72,7 +78,9 @@ def publish(result: Result) -> None:
         table.add_row(figure.name, *spread, str(len(figure.values)), figure.target + met)
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(table)
-    if result.notes:
-        print(result.notes)
+    for sentence in filter(None, (*result.refused, result.notes)):
+        print(sentence)
+    if not keep:
+        return
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{result.name}.json").write_text(json.dumps(asdict(result), indent=1) + "\n")

@@ -12,16 +12,22 @@ from typing import Any
 
 PROJECT = Path(__file__).parents[1] / "clients" / "fc_mnist" / "pytorch"
 TENSORFLOW = PROJECT.parent / "tf"
+_SERVE = [sys.executable, "-m", "wafer_sim.cli", "serve"]
 NO_CHECKPOINTS = {
     PROJECT: ("runconfig.checkpoint_steps", "0"),
     TENSORFLOW: ("runconfig.save_checkpoints_steps", "1000000000"),
 }
 
 
+def digesting(state_dir: Path, digest_file: Path) -> list[str]:
+    """The command of a service that writes down what its replicas took."""
+    return [sys.executable, "-m", "benchmarks.digested.serve", str(state_dir), str(digest_file)]
+
+
 @contextmanager
-def coordinator(folder: Path) -> Iterator[tuple[str, int]]:
-    """`wafer_sim serve` on a free port: its address and process id."""
-    command = [sys.executable, "-m", "wafer_sim.cli", "serve", "--port", "0", "--state-dir", str(folder / "state")]
+def coordinator(folder: Path, command: list[str] | None = None) -> Iterator[tuple[str, int]]:
+    """`wafer_sim serve`, or another command that serves, on a free port: its address and process id."""
+    command = command or [*_SERVE, "--port", "0", "--state-dir", str(folder / "state")]
     with (folder / "serve.log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None

@@ -114,6 +114,14 @@ def cool(source: str, *, data_root: Path | None = None) -> int:
     return 0
 
 
+@app.command(help_flags=[], version_flags=[])
+def bench(*words: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]) -> int:
+    """Measure: beside other systems, your own pipeline, emulated accelerators; `streamer bench --help` says how."""
+    from streamer.repository import run_module
+
+    return run_module("benchmarks.command", words)
+
+
 def main() -> None:
     """Run the command line; a Fault is one screen on stderr and exit code 1, Ctrl-C is exit code 130."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--traceback"]

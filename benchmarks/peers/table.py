@@ -1,0 +1,65 @@
+"""Side by side: who delivered what, how fast, and the ratios; none where the samples were not the same. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.measure import Figure
+from benchmarks.peers.digest import Digest
+from wire.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One system in one comparison. digest: of an epoch. rates: samples a second, round by round."""
+
+    name: str
+    digest: Digest
+    rates: Sequence[float]
+
+
+TARGETS = {"tfdata": 2.0, "torch": 5.0, "tfdata_service": 5.0}
+"""What the quickest of ours must be times each of these peers."""
+
+
+def ratios(ours: Contender, peer: Contender) -> list[float]:
+    """Ours over theirs, round by round. Raises Refused where the two did not deliver the same samples."""
+    if ours.digest != peer.digest:
+        raise Refused(
+            f"no ratio of {ours.name} to {peer.name}: they did not deliver the same samples "
+            f"({ours.digest} against {peer.digest})"
+        )
+    return [mine / theirs for mine, theirs in zip(ours.rates, peer.rates, strict=True)]
+
+
+def figures(ours: Sequence[Contender], others: Sequence[Contender]) -> tuple[list[Figure], list[str]]:
+    """The rates of all, the ratios of each of ours to each peer, and a sentence for every ratio that is refused.
+
+    The first of ours is the one that targets are set for.
+    """
+    found = [Figure(contender.name, "samples/s", contender.rates) for contender in (*ours, *others)]
+    refused: list[str] = []
+    for mine, peer in ((mine, peer) for mine in ours for peer in others):
+        try:
+            found.append(_figure(mine, peer, judged=mine is ours[0]))
+        except Refused as refusal:
+            refused.append(f"{refusal}.")
+    return found, refused
+
+
+def _figure(mine: Contender, peer: Contender, *, judged: bool) -> Figure:
+    values = ratios(mine, peer)
+    name = f"{mine.name} / {peer.name}"
+    target = TARGETS.get(peer.name.partition(",")[0]) if judged else None
+    if target is None:
+        return Figure(name, "x", values)
+    return Figure(name, "x", values, f">= {target:g}", float(np.median(values)) >= target)
+
+
+def rounds(count: int, contenders: int) -> Iterator[list[int]]:
+    """Whose turn it is: in each round everybody once, and another one first."""
+    for number in range(count):
+        yield [(number + turn) % contenders for turn in range(contenders)]
