@@ -17,6 +17,7 @@ from benchmarks.service import coordinator, train
 from clients import params as params_files
 from clients.fc_mnist.pytorch.data import get_train_dataloader
 from wafer_sim import checkpoints
+from wafer_sim.compiler.program import Program
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.executables import read_executable
 from wafer_sim.meter import Meter
@@ -54,6 +55,7 @@ def measure() -> Result:
 def from_memory(model_dir: Path, steps: int) -> float:
     """Samples per second of the executable of a finished run, fed with landed batches."""
     program = read_executable(next(model_dir.glob("cs_*")))
+    assert isinstance(program, Program)
     params = params_files.load(model_dir / "train" / "params_train.yaml")
     optimizer = OptimizerSpec.from_params(params["optimizer"])
     initial = checkpoints.read(model_dir / "checkpoint_0")

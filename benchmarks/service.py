@@ -31,11 +31,12 @@ def coordinator(folder: Path, command: list[str] | None = None) -> Iterator[tupl
     with (folder / "serve.log").open("w") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
-    try:
-        yield process.stdout.readline().split()[3].rstrip(","), process.pid
-    finally:
-        process.terminate()
-        process.wait(20)
+    with process.stdout as out:
+        try:
+            yield out.readline().split()[3].rstrip(","), process.pid
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 def arguments(address: str, model_dir: Path, *options: str, project: Path = PROJECT) -> list[str]:
