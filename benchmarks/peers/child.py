@@ -1,7 +1,7 @@
 """A peer's own process: python -m benchmarks.peers.child MODULE TASK. Orders come as lines of JSON, answers go back so.
 
     {"do": "digest", "setting": S}                an epoch, untimed        -> {"count": ..., "total": ...}
-    {"do": "run", "setting": S, "seconds": T}     timed, after a warm-up   -> {"samples": ..., "seconds": ...}
+    {"do": "run", "setting": S, "seconds": T}     timed, after a warm-up   -> {"samples": ..., "seconds": ..., "cpu": s}
 
 What it says first is {"settings": [...], "version": ...}, or {"missing": package}, or {"error": ...}.
 """
@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from typing import Any
+
+import psutil
 
 from benchmarks.peers.digest import Digest
 from benchmarks.peers.task import Peer, Task
@@ -43,10 +45,16 @@ def _run(peer: Peer, order: Answer) -> Answer:
     batches = peer.batches(order["setting"], None)
     for _ in range(WARM_UP_BATCHES):
         next(batches)
-    samples, begun = 0, time.perf_counter()
+    samples, cpu, begun = 0, cpu_seconds(), time.perf_counter()
     while (spent := time.perf_counter() - begun) < order["seconds"]:
         samples += len(next(batches)[1])
-    return {"samples": samples, "seconds": spent}
+    return {"samples": samples, "seconds": spent, "cpu": cpu_seconds() - cpu}
+
+
+def cpu_seconds() -> float:
+    """What this process and those below it have computed, in seconds; those that have ended do not count."""
+    mine = psutil.Process()
+    return sum(sum(process.cpu_times()[:2]) for process in (mine, *mine.children(recursive=True)))
 
 
 def main(module: str, task: str) -> None:

@@ -16,6 +16,7 @@ from typing import IO, Any
 from benchmarks.faults.guard import guarded
 from benchmarks.faults.marked import environment
 from benchmarks.peers.digest import Digest
+from benchmarks.peers.table import Timed
 from benchmarks.peers.task import Task
 from wire.errors import Fault, NotFound, Refused, Unreachable
 
@@ -66,10 +67,10 @@ class PeerProcess:
         """What an epoch delivers, untimed."""
         return Digest(**self._ask(do="digest", setting=setting))
 
-    def rate(self, setting: str, seconds: float) -> float:
-        """Samples a second, after a warm-up."""
+    def run(self, setting: str, seconds: float) -> Timed:
+        """As quick as it can, after a warm-up."""
         answer = self._ask(do="run", setting=setting, seconds=seconds)
-        return float(answer["samples"] / answer["seconds"])
+        return Timed(answer["samples"] / answer["seconds"], answer["cpu"] / answer["samples"] * 1e6)
 
     def close(self) -> None:
         """Ask it to leave; what is left of it is killed by its mark."""

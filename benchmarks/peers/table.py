@@ -13,12 +13,24 @@ from wire.errors import Refused
 
 
 @dataclass(frozen=True, slots=True)
+class Timed:
+    """One run: samples a second, and microseconds of CPU that all processes together spent on a sample."""
+
+    rate: float
+    cpu: float
+
+
+@dataclass(frozen=True, slots=True)
 class Contender:
-    """One system in one comparison. digest: of an epoch. rates: samples a second, round by round."""
+    """One system in one comparison. digest: of an epoch. runs: round by round."""
 
     name: str
     digest: Digest
-    rates: Sequence[float]
+    runs: Sequence[Timed]
+
+    @property
+    def rates(self) -> list[float]:
+        return [run.rate for run in self.runs]
 
 
 TARGETS = {"tfdata": 2.0, "torch": 5.0, "tfdata_service": 5.0}
@@ -41,6 +53,7 @@ def figures(ours: Sequence[Contender], others: Sequence[Contender]) -> tuple[lis
     The first of ours is the one that targets are set for.
     """
     found = [Figure(contender.name, "samples/s", contender.rates) for contender in (*ours, *others)]
+    found += [Figure(f"{each.name}: CPU", "us/sample", [run.cpu for run in each.runs]) for each in (*ours, *others)]
     refused: list[str] = []
     for mine, peer in ((mine, peer) for mine in ours for peer in others):
         try:

@@ -8,30 +8,37 @@ import pytest
 
 from benchmarks.measure import Figure, Result
 from benchmarks.peers.digest import Digest
-from benchmarks.peers.table import Contender, figures, ratios, rounds
+from benchmarks.peers.table import Contender, Timed, figures, ratios, rounds
 from wire.errors import Refused
 
 SAME = Digest(60_000, 7)
-OURS = Contender("streamer", SAME, [10.0, 20.0, 30.0])
+
+
+def contender(name: str, digest: Digest, *rates: float) -> Contender:
+    return Contender(name, digest, [Timed(rate, 1.0) for rate in rates])
+
+
+OURS = contender("streamer", SAME, 10.0, 20.0, 30.0)
 
 
 def test_a_ratio_is_taken_round_by_round() -> None:
     """Not of medians: what disturbs a round disturbs both."""
-    assert ratios(OURS, Contender("tfdata", SAME, [5.0, 4.0, 10.0])) == [2.0, 5.0, 3.0]
+    assert ratios(OURS, contender("tfdata", SAME, 5.0, 4.0, 10.0)) == [2.0, 5.0, 3.0]
 
 
 @pytest.mark.parametrize("other", [Digest(60_000, 8), Digest(59_999, 7), Digest()])
 def test_other_samples_have_no_ratio(other: Digest) -> None:
     """A system that delivered other samples, or none, is not compared with."""
     with pytest.raises(Refused, match="did not deliver the same samples"):
-        ratios(OURS, Contender("tfdata", other, [5.0, 4.0, 10.0]))
+        ratios(OURS, contender("tfdata", other, 5.0, 4.0, 10.0))
 
 
 def test_a_refused_ratio_is_a_sentence_and_no_row() -> None:
     """The rates are shown, the ratio is not; those of others are."""
-    wrong, right = Contender("torch, x", Digest(1, 1), [1.0] * 3), Contender("tfdata, y", SAME, [4.0] * 3)
+    wrong, right = contender("torch, x", Digest(1, 1), 1.0, 1.0, 1.0), contender("tfdata, y", SAME, 4.0, 4.0, 4.0)
     rows, refused = figures([OURS], [wrong, right])
-    assert [row.name for row in rows] == ["streamer", "torch, x", "tfdata, y", "streamer / tfdata, y"]
+    names = ["streamer", "torch, x", "tfdata, y"]
+    assert [row.name for row in rows] == [*names, *(f"{name}: CPU" for name in names), "streamer / tfdata, y"]
     assert len(refused) == 1
     assert "torch, x" in refused[0]
 
@@ -39,9 +46,9 @@ def test_a_refused_ratio_is_a_sentence_and_no_row() -> None:
 def test_targets_are_for_the_first_of_ours() -> None:
     """Whatever the setting of the peer; the other transport is shown without one."""
     rows, _ = figures(
-        [OURS, replace(OURS, name="streamer, TCP")], [Contender("tfdata, indices", SAME, [5.0, 11.0, 30.0])]
+        [OURS, replace(OURS, name="streamer, TCP")], [contender("tfdata, indices", SAME, 5.0, 11.0, 30.0)]
     )
-    assert [(row.target, row.met) for row in rows[3:]] == [(">= 2", False), ("", None)]
+    assert [(row.target, row.met) for row in rows[6:]] == [(">= 2", False), ("", None)]
 
 
 def test_everybody_has_a_turn_in_each_round_and_each_is_first() -> None:
