@@ -39,7 +39,9 @@ def follow(  # noqa: PLR0913, PLR0917 - who, what, and where it is
         stack.enter_context(workers)
         view = stack.enter_context(ProgressView(job.mode, job.config.log_steps, batch_size, job.wording))
         follower = _Follower(session, run_id, view, workers, attached_at)
-        follower.on_saved, follower.on_observed = job.on_saved, job.on_observed
+        follower.on_saved, follower.on_observed, follower.on_progress = job.on_saved, job.on_observed, job.on_progress
+        if job.on_begun is not None:
+            job.on_begun(follower.interrupt)
         if job.config.save_losses and job.mode != EVAL:
             follower.summaries = stack.enter_context(report.Summaries(job.model_dir, job.mode))
         try:
@@ -66,10 +68,15 @@ class _Follower:
     ) -> None:
         self._session, self.run_id, self._view, self._workers = session, run_id, view, workers
         self._known_to, self._recorded, self._observed = attached_at, 0, 0
-        self._events: queue.SimpleQueue[run_pb2.RunEvent | Fault] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[run_pb2.RunEvent | Fault | KeyboardInterrupt] = queue.SimpleQueue()
         self.summaries: report.Summaries | None = None
         self.on_saved: Callable[[int], None] | None = None
         self.on_observed: Callable[[int, Arrays], None] | None = None
+        self.on_progress: Callable[[run_pb2.Progress], None] | None = None
+
+    def interrupt(self) -> None:
+        """Let the run be stopped as by Ctrl-C, from any thread."""
+        self._events.put(KeyboardInterrupt())
 
     def start(self) -> None:
         """Listen in a thread: a Ctrl-C in the middle of gRPC's own code may leave one of its locks taken for ever."""
@@ -99,7 +106,7 @@ class _Follower:
             event = self._events.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             raise Unreachable(f"it did not stop within {STOP_SECONDS:g} s", where=self._session.address) from None
-        if isinstance(event, Fault):
+        if isinstance(event, Fault | KeyboardInterrupt):
             raise event
         return event
 
@@ -135,6 +142,8 @@ class _Follower:
         if progress.step > self._known_to:
             self._known_to = 0
             self._view.progress(progress)
+        if self.on_progress is not None:
+            self.on_progress(progress)
         self._workers.hear(progress.seconds, progress.stall_seconds)
         self._record(progress)
 

@@ -13,9 +13,13 @@ from clients.sections import RunConfig
 from clients.wording import PYTORCH, Wording
 from wire.errors import InvalidInput
 from wire.observed import Arrays
+from wire.v1 import run_pb2
 
 DataFunction = Callable[[dict[str, Any]], Any]
 """params -> an iterable of batches."""
+
+WorkerCommand = Callable[[str, str], tuple[list[str], dict[str, str]]]
+"""A coordinator's address and a session -> a worker's command line, and what its environment has besides ours."""
 
 TRAIN = "train"
 EVAL = "eval"
@@ -29,6 +33,8 @@ class Job:
     params_path: the file it was read from. model_dir: absolute. mode: "train" or "eval".
     cs_ip: HOST:PORT of the coordinator, None off the system. wording: of its log lines. on_saved: hears the step of
     each checkpoint that is there. on_observed: gets the step and the values that the model lets be seen of it.
+    on_progress: hears how far the run is, at logged steps at least. on_begun: gets what stops the run as Ctrl-C does,
+    from any thread. worker_command: what local workers are, where they are not to load a data function by name.
     """
 
     params: dict[str, Any]
@@ -42,6 +48,9 @@ class Job:
     wording: Wording = PYTORCH
     on_saved: Callable[[int], None] | None = None
     on_observed: Callable[[int, Arrays], None] | None = None
+    on_progress: Callable[[run_pb2.Progress], None] | None = None
+    on_begun: Callable[[Callable[[], None]], None] | None = None
+    worker_command: WorkerCommand | None = None
 
     @property
     def input_section(self) -> str:

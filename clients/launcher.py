@@ -31,23 +31,29 @@ _LAST_WORDS = ("error:", "Traceback")
 class LocalWorkers:
     """`count` worker processes. They leave when this process does, however it ends: their standard input closes.
 
-    data: the worker options that name a user's loader. level: which of their log lines are shown here. One that
+    data: the worker options that name a user's loader. own: a command line to start instead of `streamer worker`, and
+    what its environment has besides this one's. level: which of their log lines are shown here. One that
     ends with an error is reported at once, with its last words. Where the wafer is on this machine too, they leave
     the processors that it computes on alone for as long as the input keeps up.
     """
 
     def __init__(
-        self, count: int, coordinator: str, session: str, data: Sequence[str] = (), level: str = "ERROR"
+        self,
+        count: int,
+        coordinator: str,
+        session: str,
+        data: Sequence[str] = (),
+        level: str = "ERROR",
+        own: tuple[list[str], dict[str, str]] | None = None,
     ) -> None:
         self._aside = Aside() if is_loopback(coordinator.rpartition(":")[0]) else None
-        self._command = [sys.executable, "-m", "streamer.cli", "worker", "--coordinator", coordinator]
-        self._command += ["--session", session, "--exit-with-parent", *data]
+        self._command, self._added = own or streamer_command(coordinator, session, data)
         self._count, self._level = count, logging.getLevelName(level)
         self._workers: list[_LocalWorker] = []
 
     def start(self) -> None:
         """Raises Exhausted where no process can be started."""
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)} | self._added
         for number in range(self._count):
             self._workers.append(_LocalWorker(self._command, environment, number, self._level))
 
@@ -131,6 +137,12 @@ class _LocalWorker:
         lines = list(self._tail)
         starts = [number for number, line in enumerate(lines) if line.startswith(_LAST_WORDS)]
         return "\n    ".join(lines[starts[-1] if starts else -3 :])
+
+
+def streamer_command(coordinator: str, session: str, data: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """`streamer worker` for a session, as LocalWorkers starts it."""
+    command = [sys.executable, "-m", "streamer.cli", "worker", "--coordinator", coordinator]
+    return [*command, "--session", session, "--exit-with-parent", *data], {}
 
 
 def loader_arguments(reference: str, params: Path) -> list[str]:

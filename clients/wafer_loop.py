@@ -47,7 +47,6 @@ def train(capture: Capture, job: Job) -> report.Outcome | None:
         spec = _spec(job, session, compiled)
         spec.fresh_start = start is not None and job.config.is_pretrained_checkpoint
         spec.optimizer = compiled.captured.optimizer
-        spec.summary_steps = compiled.captured.summary_steps
         spec.max_steps = last
         spec.checkpoint_steps = job.config.checkpoint_steps
         spec.skip.extend(skips_of(job.config, spec.data.batch_size))
@@ -105,6 +104,7 @@ def _spec(job: Job, session: Session, compiled: Compiled) -> run_pb2.RunSpec:
         checkpoint=str(given_checkpoint(job) or ""),
         check_loss_values=job.config.check_loss_values,
         input_timeout=job.config.input_timeout,
+        summary_steps=compiled.captured.summary_steps,
         drain_rate=_drain_rate(job, compiled),
         tcp_only=job.config.transport == "tcp",
         weight_streaming=job.config.execution_strategy == WEIGHT_STREAMING,
@@ -178,9 +178,10 @@ def _go_on(start: Checkpoint, job: Job, plan: run_pb2.DataPlan) -> int:
 
 
 def _run(job: Job, session: Session, compiled: Compiled, spec: run_pb2.RunSpec, step: int = 0) -> report.Outcome:
-    data = [] if spec.data.recipe else loader_arguments(job.data_reference(), _params_in_force(job))
+    own = job.worker_command(session.address, session.id) if job.worker_command is not None else None
+    data = [] if spec.data.recipe or own else loader_arguments(job.data_reference(), _params_in_force(job))
     log.info("Input: %s", compiled.captured.source.description)
-    workers = LocalWorkers(job.config.workers, session.address, session.id, data, job.config.streamer_logging)
+    workers = LocalWorkers(job.config.workers, session.address, session.id, data, job.config.streamer_logging, own)
     submitted = session.submit(spec)
     at = _attached(session, submitted, spec.model_dir) if submitted.attached else 0
     finished = following.follow(job, session, submitted.run_id, workers, spec.data.batch_size, at)

@@ -50,6 +50,12 @@ def open_input(
         hosted = user_input(data, function, given, data_root, plan.seed, mode)
     else:
         hosted = recipe_input(Recipe.from_json(plan.recipe), data_root)
+    return assigned(assignment, hosted)
+
+
+def assigned(assignment: coordinator_pb2.Assignment, hosted: Input) -> AssignedInput:
+    """An input that is open already, with a run's settings. Raises InvalidInput where it is not what the job takes."""
+    plan = assignment.data
     _require_same(hosted.spec, spec_from_bytes(plan.element_spec), plan.rows, hosted.rows or 0)
     settings = StreamSettings(
         batch_size=plan.batch_size,

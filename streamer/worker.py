@@ -13,8 +13,9 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamer.assigned import AssignedInput, open_input
+from streamer.assigned import AssignedInput, assigned, open_input
 from streamer.patience import PATIENCE_SECONDS, Patience
+from streamer.pipeline import Input
 from streamer.reconciling import Hosts
 from streamer.reporting import CoordinatorGone, CoordinatorLine, Dismissed
 from wire.channel import Security, address_of, seen_from
@@ -44,10 +45,17 @@ class WorkerOptions:
     metrics_port: int | None = None
 
 
-def main(options: WorkerOptions) -> int:
-    """Work until told to leave or stopped by a signal. Raises Fault when the coordinator cannot be reached."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    worker = Worker(options)
+LINES = "%(asctime)s %(levelname)s %(message)s"
+"""The form of a worker's log lines: whoever started it reads the level."""
+
+
+def main(options: WorkerOptions, own: Input | None = None) -> int:
+    """Work until told to leave or stopped by a signal. own: as a Worker has it.
+
+    Raises Fault when the coordinator cannot be reached.
+    """
+    logging.basicConfig(level=logging.INFO, format=LINES, stream=sys.stderr)
+    worker = Worker(options, own)
 
     def leave() -> None:
         worker.leave()
@@ -64,10 +72,12 @@ class Worker:
     """The shell around assignments: told by its coordinator what to host, it hosts that.
 
     A coordinator that is gone is waited for, and one that gave the worker up is told that it is there.
+    own: the input of every run, where this process has made it already and the options do not say how.
     """
 
-    def __init__(self, options: WorkerOptions) -> None:
+    def __init__(self, options: WorkerOptions, own: Input | None = None) -> None:
         self._options = options
+        self._own = own
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._address = address_of(options.coordinator)
         security = Security.from_environment()
@@ -137,12 +147,16 @@ class Worker:
                     raise CoordinatorGone(what, fix="start `wafer_sim serve` again, and then this worker") from error
 
     def _input(self, assignment: coordinator_pb2.Assignment) -> AssignedInput:
+        if self._own is not None:
+            return assigned(assignment, self._own)
         return open_input(assignment, self._options.data, self._options.params, self._options.data_root)
 
     def _registration(self) -> coordinator_pb2.RegisterRequest:
         options = self._options
         request = coordinator_pb2.RegisterRequest(
-            name=self._name, session=options.session, has_loader=options.data is not None
+            name=self._name,
+            session=options.session,
+            has_loader=options.data is not None or self._own is not None,
         )
         if options.shard is not None:
             request.shard = options.shard

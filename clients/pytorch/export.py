@@ -23,6 +23,7 @@ from clients.pytorch.loss import scalar_loss
 from clients.pytorch.metrics import recording
 from clients.pytorch.precision import mixed_precision
 from clients.sources import user_line, user_line_of
+from wafer_sim.compiler.program import OBSERVED
 from wire.errors import Fault, InvalidInput, Refused
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Exported:
 
 
 class _Forward(torch.nn.Module):
-    """The user's `__call__` as a module of flat tensors. With `metrics` it gives their sums and counts too.
+    """The user's `__call__` as a module of flat tensors. With `metrics` it gives what they record too.
 
     metrics: filled with the names of those values, None for the loss alone. (torch.export puts a module's own
     attributes back as they were, so the names cannot be one.)
@@ -62,7 +63,8 @@ class _Forward(torch.nn.Module):
         if self.metrics is None:
             return loss
         self.metrics[:] = [f"metric/{name}/{part}" for name in recorded.values for part in ("sum", "count")]
-        return loss, *(value for pair in recorded.values.values() for value in pair)
+        self.metrics += [OBSERVED + name for name in recorded.seen]
+        return loss, *(value for pair in recorded.values.values() for value in pair), *recorded.seen.values()
 
 
 def export_forward(

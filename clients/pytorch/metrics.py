@@ -14,9 +14,13 @@ from wire.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What the metrics of one forward pass gave: name -> (sum, count), two float32 scalars each."""
+    """What the metrics of one forward pass gave: name -> (sum, count), two float32 scalars each.
+
+    seen: tensors of any shape that the host wants to see of each batch, as they are.
+    """
 
     values: dict[str, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+    seen: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 _recorder: ContextVar[Recorded | None] = ContextVar("_recorder", default=None)
@@ -31,6 +35,16 @@ def recording() -> Iterator[Recorded]:
         yield recorded
     finally:
         _recorder.reset(token)
+
+
+def let_see(tensor: torch.Tensor) -> str | None:
+    """Hand a tensor to whoever records, under the name that this gives; None where nobody does."""
+    recorded = _recorder.get()
+    if recorded is None:
+        return None
+    name = str(len(recorded.seen))
+    recorded.seen[name] = tensor.detach()
+    return name
 
 
 class Metric:

@@ -33,7 +33,8 @@ def open_loader(loader: object) -> IndexedSource | SequentialSource:
     """
     if not isinstance(loader, DataLoader):
         check_iterable(loader)
-        return WalkedLoader(loader, f"a {type(loader).__name__} is no torch DataLoader")
+        whole = bool(getattr(loader, "drop_last", False))
+        return WalkedLoader(loader, f"a {type(loader).__name__} is no torch DataLoader", drop_last=whole)
     if why := _unlike(loader):
         return WalkedLoader(loader, why, drop_last=bool(loader.drop_last))
     if type(loader.dataset) is TensorDataset and loader.collate_fn is default_collate:

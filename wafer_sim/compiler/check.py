@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from wafer_sim.compiler.check_dataflow import check_dataflow
 from wafer_sim.compiler.dataflow import Dataflow
-from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Argument, Constant, Entry, Graph, Node, Program
+from wafer_sim.compiler.program import EVALUATE, GRADIENTS, OBSERVED, Argument, Constant, Entry, Graph, Node, Program
 from wafer_sim.compiler.reading import AnyProgram
 from wafer_sim.compiler.refusal import DTYPES, Refusal
 from wafer_sim.kernels.aten import KERNELS, nearest_way
@@ -65,7 +65,7 @@ def _outputs(program: Program, entry: Entry, graph: Graph) -> Iterator[Refusal]:
     elif entry.kind == EVALUATE:
         metrics = {name.rpartition("/")[0] for name in graph.outputs if name.startswith("metric/")}
         wanted = {"loss"} | {f"{metric}/{part}" for metric in metrics for part in ("sum", "count")}
-        known = wanted
+        known = wanted | {name for name in graph.outputs if name.startswith(OBSERVED)}
     else:
         yield Refusal("", "", f"{entry.kind!r} is no kind of graph", str(entry))
         return

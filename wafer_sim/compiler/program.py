@@ -17,6 +17,7 @@ FORMAT = 1
 
 GRADIENTS = "gradients"
 EVALUATE = "evaluate"
+OBSERVED = "observed/"
 
 
 class ProgramError(ValueError):
@@ -78,7 +79,8 @@ class Graph:
     """Values 0 .. P-1 are the program's parameters, P .. P+I-1 its inputs; then come the nodes' outputs.
 
     outputs: name -> value. GRADIENTS graphs give "loss" and "grad/<parameter>" for each trained parameter;
-    EVALUATE graphs give "loss" and, per metric, "metric/<name>/sum" and "metric/<name>/count".
+    EVALUATE graphs give "loss" and, per metric, "metric/<name>/sum" and "metric/<name>/count"; they may have
+    "observed/<name>", what may be seen of each batch.
     """
 
     nodes: tuple[Node, ...]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from wafer_sim.meter import Meter
 from wafer_sim.run.board import Board, position_message, progress_message, timeline_message
@@ -13,6 +16,9 @@ from wafer_sim.run.measured import measured
 from wafer_sim.runtime.protocol import Executor
 from wire.errors import InvalidInput
 from wire.v1 import run_pb2
+
+LOSS = "loss"
+"""What a batch's own loss is called among the values that are seen of it."""
 
 
 class Evaluation:
@@ -63,10 +69,10 @@ class Evaluation:
             self._board.phase("running")
             self._begin()
         begun = time.perf_counter()
-        for batch in taken.batches:
-            for name, value in self._executor.evaluate(batch).items():
-                self._sums[name] = self._sums.get(name, 0.0) + value
         self._batches += 1
+        for batch in taken.batches:
+            for name, value in self._evaluated(batch).items():
+                self._sums[name] = self._sums.get(name, 0.0) + value
         self._feed.commit(taken, self._batches)
         stall, late = (0.0, 0.0) if first else (taken.wait, taken.late)
         now = time.perf_counter()
@@ -82,6 +88,15 @@ class Evaluation:
         self._board.machines.begin()
         self._measured.forget()
         self._telling = 0.0
+
+    def _evaluated(self, batch: Sequence[npt.NDArray[np.generic]]) -> dict[str, float]:
+        """The sums of a batch, of which its loss and what the program lets be seen are told where they are due."""
+        every = self._spec.summary_steps
+        if not every or self._batches % every:
+            return self._executor.evaluate(batch)
+        sums, seen = self._executor.look(batch)
+        self._board.observed(self._batches, {LOSS: np.float32(sums["loss"] / sums["rows"]).reshape(()), **seen})
+        return sums
 
     def _progress(self) -> run_pb2.Progress:
         reading = self._meter.reading()

@@ -97,6 +97,10 @@ class Executor(Protocol):
         """Sums over a batch, ready to be added up: "rows", "loss" (times rows), "metric/<name>/sum" and "/count"."""
         ...
 
+    def look(self, batch: Sequence[npt.NDArray[np.generic]]) -> tuple[dict[str, float], Mapping[str, Array]]:
+        """As `evaluate`, with what the program lets be seen of the batch; empty where it has no such thing."""
+        ...
+
     def metrics(self) -> dict[str, float]:
         """What the model's own metrics counted over all batches; empty where `evaluate` gives their sums."""
         ...

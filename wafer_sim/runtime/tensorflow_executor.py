@@ -104,6 +104,10 @@ class TensorflowExecutor:
         rows = float(len(batch[0]))
         return {"rows": rows, "loss": float(loss) * rows}
 
+    def look(self, batch: Batch) -> tuple[dict[str, float], Mapping[str, Array]]:
+        """As `evaluate`: a program of TensorFlow lets nothing be seen of a batch that it evaluates."""
+        return self.evaluate(batch), {}
+
     def metrics(self) -> dict[str, float]:
         """The model's metrics over all batches since the last `reset`."""
         part = next((p for e, p in self._parts.items() if e.kind == EVALUATE), None)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from wafer_sim.compiler.check import BUFFER, GRAD, require_supported
-from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Graph, Program
+from wafer_sim.compiler.program import EVALUATE, GRADIENTS, OBSERVED, Entry, Graph, Program
 from wafer_sim.compiler.program import Tensor as Spec
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.runtime.kernels import Key
@@ -100,10 +100,16 @@ class TorchExecutor:
 
     def evaluate(self, batch: Batch) -> dict[str, float]:
         """Sums over one batch: "rows", "loss" times rows, and each metric's "sum" and "count"."""
+        return self.look(batch)[0]
+
+    def look(self, batch: Batch) -> tuple[dict[str, float], Mapping[str, Array]]:
+        """As `evaluate`, with what the program lets be seen of the batch."""
         values = self._run(EVALUATE, batch, _EVALUATION_KEY)
         rows = len(batch[0])
-        sums = dict(zip(self._wanted[Entry(EVALUATE, rows)], map(float, values), strict=True))
-        return {**sums, "loss": sums["loss"] * rows, "rows": float(rows)}
+        named = dict(zip(self._wanted[Entry(EVALUATE, rows)], values, strict=True))
+        seen = {name.removeprefix(OBSERVED): array_of(v) for name, v in named.items() if name.startswith(OBSERVED)}
+        sums = {name: float(value) for name, value in named.items() if not name.startswith(OBSERVED)}
+        return {**sums, "loss": sums["loss"] * rows, "rows": float(rows)}, seen
 
     def metrics(self) -> dict[str, float]:
         """Nothing: `evaluate` gives the sums of every metric."""

@@ -1,0 +1,142 @@
+"""`cbtorch.Session`: within it the user's loop is driven by a run on the system; in a worker it streams instead."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from dataclasses import replace
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from clients import wafer_loop
+from clients.job import Job
+from clients.report import Outcome
+from compat.pytorch import jobs
+from compat.pytorch.jobs import WORKS_FOR, Environment
+from compat.pytorch.loop import Loop
+from compat.pytorch.modes import EVAL, TRAIN
+from compat.pytorch.wafer_run import WaferRun
+from streamer.pipeline import loader_input
+from streamer.worker import LINES, WorkerOptions
+from streamer.worker import main as work
+from wafer_sim import checkpoints
+from wafer_sim.checkpoints import Checkpoint
+from wire.errors import Refused
+
+log = logging.getLogger("compat")
+
+
+class Session:
+    """A run of the system for the loop inside it. loader: of `cbtorch.dataloader`. mode: "train" or "eval".
+
+    In a worker's process nothing inside it is reached: its streams are hosted until the run is over, and the process
+    ends with 0. Raises Faults: what ended the run, and what the system will not do.
+    """
+
+    def __init__(self, loop: Loop, environment: Environment, loader: Any, mode: str) -> None:
+        self._loop, self._environment = loop, environment
+        self._loader = getattr(loader, "_loader", loader)
+        self._mode = mode
+        self.run: WaferRun | None = None
+
+    def __enter__(self) -> Session:
+        if self._mode not in (TRAIN, EVAL):
+            raise Refused(f"mode {self._mode!r} is none of the system's", where="Session", fix="use train or eval")
+        if WORKS_FOR in os.environ:
+            sys.exit(stream(self._loader, os.environ[WORKS_FOR]))
+        self._loop.mode, self._loop.loader = self._mode, self._loader
+        self._loop.start = self._start
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.start = self._loop.driver = None
+        if self.run is not None:
+            self.run.end(stop=kind is not None or self._left_early)
+
+    def outcome(self) -> Outcome | None:
+        """How the run ended; waits for it where the loop has made its last step."""
+        return None if self.run is None or self._left_early else self.run.end()
+
+    @property
+    def _left_early(self) -> bool:
+        return self._loop.run_step < self._loop.total_steps
+
+    def _start(self) -> Driver:
+        job = jobs.job_of(self._loop, self._environment)
+        made = jobs.captured(self._loop, job)
+        first = made.begin()[0]
+        run = self.run = WaferRun(job.model_dir, first)
+        hooks = replace(
+            job, on_progress=run.advanced, on_saved=run.saved, on_observed=run.observed, on_begun=run.begun
+        )
+        if self._mode == TRAIN:
+            run.start(lambda: wafer_loop.train(lambda: made, hooks))
+        else:
+            checkpoints.write(job.model_dir, Checkpoint(first, jobs.state_of(self._loop, 0)))
+            run.start(lambda: wafer_loop.evaluate(lambda: made, hooks))
+        return Driver(self._loop, run, job)
+
+
+class Driver:
+    """What the loop is told of a run. Steps are those of the loop."""
+
+    def __init__(self, loop: Loop, run: WaferRun, job: Job) -> None:
+        self._loop, self._run, self._job = loop, run, job
+        self._settled = 0
+
+    def loss(self, step: int) -> float:
+        if self._job.mode == EVAL:
+            return float(self._seen(step)["loss"])
+        return self._run.loss(self._run.first + step)
+
+    def values(self, step: int) -> Any:
+        return {name: torch.from_numpy(array.copy()) for name, array in self._seen(step).items()}
+
+    def settle(self, step: int) -> None:
+        """Raises Stopped where the run ended without the state of this step."""
+        if self._job.mode == EVAL or step == self._settled or not self._loop.is_saved:
+            return
+        checkpoint = self._run.checkpoint(self._run.first + step)
+        _hold(self._loop, checkpoint)
+        self._settled = step
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the host holds what the system has now."""
+        return self._job.mode == EVAL or self._settled == self._loop.run_step
+
+    def _seen(self, step: int) -> Any:
+        if self._step != step:
+            self._step, self._values = step, self._run.values(step)
+        return self._values
+
+    _step = 0
+    _values: Any = None
+
+
+def stream(loader: Any, works_for: str) -> int:
+    """Host streams of a loader until told to leave. works_for: "HOST:PORT SESSION"; the session may be missing."""
+    coordinator, _, session = works_for.partition(" ")
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(logging.Formatter(LINES))
+    logging.getLogger("streamer").addHandler(lines)
+    logging.getLogger("streamer").setLevel(logging.INFO)
+    options = WorkerOptions(coordinator, session=session, exit_with_parent=bool(session))
+    return work(options, loader_input(loader))
+
+
+def _hold(loop: Loop, checkpoint: Checkpoint) -> None:
+    """The user's module and optimizer get the system's state."""
+    names = jobs.names_of(loop)
+    tensors = {name: parameter for parameter, name in names.items()}
+    tensors |= dict(loop.module.named_buffers()) if loop.module is not None else {}
+    with torch.no_grad():
+        for name, array in checkpoint.state.weights.items():
+            tensors[name].copy_(torch.from_numpy(array.copy()))
+        loop.optimizer.take(checkpoint.state.optimizer, names, checkpoint.step)
+    loop.precision.state = {k: v for k, v in checkpoint.state.scalars.items() if k != "optimizer_type"}

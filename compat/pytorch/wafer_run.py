@@ -1,0 +1,124 @@
+"""A run on the system beside the user's loop: one thread follows it, the loop waits for what it wants to look at."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from clients.report import Outcome
+from wafer_sim import checkpoints
+from wafer_sim.checkpoints import Checkpoint
+from wire.errors import Fault, Stopped
+from wire.observed import Arrays
+from wire.v1 import run_pb2
+
+KEPT = 4
+"""Values of so many earlier steps are kept for a loop that is behind."""
+
+
+class WaferRun:
+    """What a run has said so far. All its waits end when the run does: with its Fault where it failed.
+
+    first: the step at which it begins; steps of the loop count from there.
+    """
+
+    def __init__(self, folder: Any, first: int = 0) -> None:
+        self._folder, self.first = folder, first
+        self._news = threading.Condition()
+        self._losses: dict[int, float] = {}
+        self._values: dict[int, Arrays] = {}
+        self._saved: dict[int, Checkpoint] = {}
+        self.progress: run_pb2.Progress | None = None
+        self.outcome: Outcome | None = None
+        self._error: BaseException | None = None
+        self._interrupt: Callable[[], None] | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, work: Callable[[], Outcome | None]) -> None:
+        """Begin. work: submits the run and follows it, with the methods below as its hooks."""
+        self._thread = threading.Thread(target=self._work, args=(work,), name="wafer run", daemon=True)
+        self._thread.start()
+
+    def begun(self, interrupt: Callable[[], None]) -> None:
+        with self._news:
+            self._interrupt = interrupt
+
+    def advanced(self, progress: run_pb2.Progress) -> None:
+        with self._news:
+            self.progress = progress
+            self._losses[progress.step] = progress.loss
+            _thin(self._losses, 1000)
+            self._news.notify_all()
+
+    def observed(self, step: int, values: Arrays) -> None:
+        with self._news:
+            self._values[step] = values
+            self._news.notify_all()
+
+    def saved(self, step: int) -> None:
+        checkpoint = checkpoints.read(self._folder / f"checkpoint_{step}")  # now: later ones push it out
+        with self._news:
+            self._saved[step] = checkpoint
+            _thin(self._saved, KEPT)
+            self._news.notify_all()
+
+    def loss(self, step: int) -> float:
+        """The loss of a logged step. Raises the Fault that ended the run."""
+        self._wait(lambda: step in self._losses)
+        return self._losses.get(step, math.nan)
+
+    def values(self, step: int) -> Arrays:
+        """What is seen of a step, once. Raises the Fault that ended the run, Stopped where it never came."""
+        self._wait(lambda: step in self._values)
+        if step not in self._values:
+            raise Stopped(f"the run ended, and nothing was seen of step {step}", where=str(self._folder))
+        return self._values.pop(step)
+
+    def checkpoint(self, step: int) -> Checkpoint:
+        """The state after a step that is saved. Raises the Fault that ended the run."""
+        self._wait(lambda: step in self._saved)
+        if step not in self._saved:
+            raise Stopped(f"the run ended without the state of step {step}", where=str(self._folder))
+        return self._saved[step]
+
+    def end(self, stop: bool = False) -> Outcome | None:
+        """Wait for the end of the run; with `stop`, end it. Raises the Fault that it ended with, unless stopped."""
+        if stop:
+            self._wait(lambda: self._interrupt is not None, quiet=True)
+            if self._interrupt is not None:
+                self._interrupt()
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None and not stop:
+            raise self._error
+        return self.outcome
+
+    def _work(self, work: Callable[[], Outcome | None]) -> None:
+        try:
+            outcome = work()
+            with self._news:
+                self.outcome = outcome
+                if outcome is not None:
+                    self._losses[outcome.step] = outcome.loss
+        except Fault as fault:
+            self._error = fault
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the loop waits
+            self._error = error
+        with self._news:
+            self._thread_over = True
+            self._news.notify_all()
+
+    _thread_over = False
+
+    def _wait(self, there: Callable[[], bool], quiet: bool = False) -> None:
+        with self._news:
+            self._news.wait_for(lambda: there() or self._thread_over)
+            if self._error is not None and not there() and not quiet:
+                raise self._error
+
+
+def _thin(kept: dict[int, Any], most: int) -> None:
+    while len(kept) > most:
+        del kept[next(iter(kept))]

@@ -1,0 +1,1 @@
+"""Old names that say something to the compiler of that time, and its performance reports."""
