@@ -37,7 +37,7 @@ class LocalWorkers:
     the processors that it computes on alone for as long as the input keeps up.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - how many, for whom, and what they are
         self,
         count: int,
         coordinator: str,

@@ -37,11 +37,11 @@ Reply = TypeVar("Reply")
 class Session:
     """Talks to one coordinator. Every method raises the Fault that the other end raised.
 
-    id: names this process to the coordinator, and to the workers that it spawned.
+    id: names this process to the coordinator, and to its workers; `name` where the tasks of a job have one in common.
     """
 
-    def __init__(self, address: str, security: Security | None = None) -> None:
-        self.id = uuid.uuid4().hex
+    def __init__(self, address: str, security: Security | None = None, name: str = "") -> None:
+        self.id = name or uuid.uuid4().hex
         self.address = address_of(address)
         self._channel = connect(self.address, security or Security.from_environment())
         self._runs = run_pb2_grpc.RunsStub(self._channel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +16,17 @@ from clients.launcher import LocalWorkers, loader_arguments
 from clients.resuming import starts
 from clients.session import Session
 from clients.skipping import skips_of
+from clients.working import here
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.memory_size import size_from
-from wire.errors import NotFound, Refused
+from wire.errors import InvalidInput, NotFound, Refused
 from wire.v1 import coordinator_pb2, run_pb2
 
 log = logging.getLogger("clients")
+
+WORKERS = "WAFER_WORKERS"
+"""How many local workers a launcher wants, where the user does not say."""
 
 FABRICS = {
     "compute": run_pb2.FABRIC_COMPUTE,
@@ -85,7 +90,7 @@ def given_checkpoint(job: Job) -> Path | None:
 @contextmanager
 def _chief(job: Job) -> Iterator[Session]:
     """A session that is chief of the model_dir: from here on nobody else writes there."""
-    with Session(str(job.cs_ip)) as session:
+    with Session(str(job.cs_ip), name=here().session) as session:
         session.elect(str(job.model_dir))
         yield session
 
@@ -181,13 +186,23 @@ def _run(job: Job, session: Session, compiled: Compiled, spec: run_pb2.RunSpec, 
     own = job.worker_command(session.address, session.id) if job.worker_command is not None else None
     data = [] if spec.data.recipe or own else loader_arguments(job.data_reference(), _params_in_force(job))
     log.info("Input: %s", compiled.captured.source.description)
-    workers = LocalWorkers(job.config.workers, session.address, session.id, data, job.config.streamer_logging, own)
+    workers = LocalWorkers(_local_workers(job), session.address, session.id, data, job.config.streamer_logging, own)
     submitted = session.submit(spec)
     at = _attached(session, submitted, spec.model_dir) if submitted.attached else 0
     finished = following.follow(job, session, submitted.run_id, workers, spec.data.batch_size, at)
     outcome = report.Outcome.of(job.mode, finished, compiled.seconds, compiled.estimate)
     report.conclude(job, outcome, step)
     return outcome
+
+
+def _local_workers(job: Job) -> int:
+    """How many to start: what the user says, else a launcher; none beside tasks that one has started; else two."""
+    if (job.config.num_workers, job.config.num_workers_per_csx) != (None, None):
+        return job.config.workers
+    asked = os.environ.get(WORKERS, "")
+    if asked and not asked.isdecimal():
+        raise InvalidInput(f"{WORKERS} is {asked!r}, no number", where=WORKERS, fix="unset it, or mend it")
+    return int(asked) if asked else (job.config.workers if here().tasks == 1 else 0)
 
 
 def _attached(session: Session, submitted: run_pb2.SubmitReply, model_dir: str) -> int:

@@ -7,7 +7,7 @@ from collections import namedtuple
 from types import ModuleType
 from typing import Any
 
-ArgSpec = namedtuple("ArgSpec", ["args", "varargs", "keywords", "defaults"])  # noqa: PYI024 - as Python's own was
+ArgSpec = namedtuple("ArgSpec", ["args", "varargs", "keywords", "defaults"])
 
 
 def getargspec(function: Any) -> Any:
@@ -17,7 +17,7 @@ def getargspec(function: Any) -> Any:
     function with keyword-only arguments, as it always did.
     """
     if isinstance(function, type):
-        function = function.__new__ if "__new__" in vars(function) else function.__init__
+        function = getattr(function, "__new__" if "__new__" in vars(function) else "__init__")
     full = inspect.getfullargspec(function)
     if full.kwonlyargs:
         raise ValueError("Function has keyword-only parameters; use inspect.signature()")

@@ -33,6 +33,11 @@ def user_input(  # noqa: PLR0913, PLR0917 - all of them say what is opened
     """
     with Randomness().held():
         make = InputFunction(load_function(reference, default_name), params, mode)
+    return made_input(make, data_root, seed)
+
+
+def made_input(make: InputFunction, data_root: Path | None = None, seed: int = 0) -> Input:
+    """As `user_input`, for a function that is loaded already."""
     with Randomness(seed).held():
         loader = make().loader
         recipe = getattr(loader, "recipe", None)

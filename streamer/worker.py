@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,14 @@ class WorkerOptions:
     metrics_port: int | None = None
 
 
+Own = Callable[[int], Input]
+"""A seed -> the input that this process makes itself."""
+
 LINES = "%(asctime)s %(levelname)s %(message)s"
 """The form of a worker's log lines: whoever started it reads the level."""
 
 
-def main(options: WorkerOptions, own: Input | None = None) -> int:
+def main(options: WorkerOptions, own: Own | None = None) -> int:
     """Work until told to leave or stopped by a signal. own: as a Worker has it.
 
     Raises Fault when the coordinator cannot be reached.
@@ -72,10 +76,10 @@ class Worker:
     """The shell around assignments: told by its coordinator what to host, it hosts that.
 
     A coordinator that is gone is waited for, and one that gave the worker up is told that it is there.
-    own: the input of every run, where this process has made it already and the options do not say how.
+    own: makes the input of a run, for its seed, where the options do not say how.
     """
 
-    def __init__(self, options: WorkerOptions, own: Input | None = None) -> None:
+    def __init__(self, options: WorkerOptions, own: Own | None = None) -> None:
         self._options = options
         self._own = own
         self._name = f"{socket.gethostname()}:{os.getpid()}"
@@ -148,7 +152,7 @@ class Worker:
 
     def _input(self, assignment: coordinator_pb2.Assignment) -> AssignedInput:
         if self._own is not None:
-            return assigned(assignment, self._own)
+            return assigned(assignment, self._own(assignment.data.seed))
         return open_input(assignment, self._options.data, self._options.params, self._options.data_root)
 
     def _registration(self) -> coordinator_pb2.RegisterRequest:

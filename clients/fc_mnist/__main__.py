@@ -12,54 +12,17 @@ import argparse
 import json
 import shlex
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from clients.private_service import Service, attended
 from clients.report import performance_path
-from wire.errors import Fault, Refused, Unreachable
+from wire.errors import Fault, Refused
 
 PROJECT = Path(__file__).parent / "pytorch"
 DEFAULT_MODEL_DIR = Path("runs") / "fc_mnist"
-STOP_SECONDS = 10.0
 INTERRUPTED = 130
-
-
-class Service:
-    """A private `wafer_sim serve` on a free port; its log goes to a file in the model_dir.
-
-    It is in a session of its own: a Ctrl-C is for run.py, which needs the service to save a checkpoint.
-    """
-
-    def __init__(self, model_dir: Path) -> None:
-        self._log = model_dir / "wafer_sim.log"
-        self._state = tempfile.TemporaryDirectory(prefix="wafer_sim_")
-        command = [sys.executable, "-m", "wafer_sim.cli", "serve", "--port", "0", "--state-dir", self._state.name]
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
-            )
-
-    def __enter__(self) -> Service:
-        return self
-
-    def address(self) -> str:
-        """HOST:PORT, once it accepts connections. Raises Unreachable for a service that did not start."""
-        line = self._process.stdout.readline() if self._process.stdout is not None else ""
-        if not line:
-            raise Unreachable("wafer_sim serve did not start", where=str(self._log), fix="read that log")
-        return line.split()[3].rstrip(",")
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._state.cleanup()
 
 
 def _run(mode: str, address: str, model_dir: Path, options: list[str]) -> int:
@@ -67,20 +30,7 @@ def _run(mode: str, address: str, model_dir: Path, options: list[str]) -> int:
     command = [sys.executable, "run.py", "--mode", mode, "--params", "configs/params.yaml"]
     command += ["--model_dir", str(model_dir), "--cs_ip", address, *options]
     print(f"$ python {shlex.join(command[1:])}", flush=True)
-    process = subprocess.Popen(command, cwd=PROJECT)
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        return _ended(process)
-
-
-def _ended(process: subprocess.Popen[bytes]) -> int:
-    try:
-        process.wait(STOP_SECONDS)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        process.kill()
-        process.wait()
-    return INTERRUPTED
+    return attended(command, cwd=PROJECT)
 
 
 def _figures(mode: str, model_dir: Path) -> dict[str, Any]:
@@ -108,7 +58,7 @@ def main(words: list[str]) -> int:
     """Run the main job. Gives 0 when it ran to its end, else the exit code of what ended early."""
     model_dir, options = _arguments(words)
     model_dir.mkdir(parents=True, exist_ok=True)
-    with Service(model_dir) as service:
+    with Service(model_dir / "wafer_sim.log") as service:
         address = service.address()
         for mode in ("train", "eval"):
             if code := _run(mode, address, model_dir, options):

@@ -27,7 +27,9 @@ from clients.pytorch.flags import PYTORCH
 from clients.pytorch.model import PyTorchBaseModel
 from clients.sections import RunConfig, check
 from clients.sources import model_errors
+from clients.working import work_unless_chief
 from streamer.advice.review import Watched, watching
+from streamer.pipeline import loader_input
 from wire.errors import InvalidInput
 
 ModelFunction = Callable[..., PyTorchBaseModel]
@@ -126,6 +128,8 @@ def _loader(job: Job) -> tuple[Iterable[Any], Watched]:
 
 
 def _dispatch(model: PyTorchBaseModel, loader: Iterable[Any], watched: Watched, job: Job, device: torch.device) -> None:
+    if job.cs_ip and not (job.config.validate_only or job.config.compile_only):
+        work_unless_chief(job.cs_ip, None if hasattr(loader, "recipe") else lambda _: loader_input(loader))
     train = job.mode == TRAIN
     capture = partial(captured_job, model, loader, watched, job)
     if job.config.validate_only or job.config.compile_only:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
+from clients.roles import place_of
 from wire.errors import InvalidInput, nearest
 
 DEFAULTS: dict[str, Any] = {
@@ -73,7 +73,7 @@ class RunConfig:
     @property
     def task_id(self) -> int:
         """Which task of the job this process is: 0 for the first, or the only one."""
-        return _task()
+        return place_of(os.environ).rank
 
     @property
     def is_chief(self) -> bool:
@@ -120,14 +120,3 @@ def _require_number(key: str, value: Any, where: str) -> None:
         return
     what = f"{key} is {value!r}; it must be a {'whole ' if whole else ''}number of 0 or more"
     raise InvalidInput(what, where=where, fix=f"write {key}={DEFAULTS[key] or 1000}")
-
-
-def _task() -> int:
-    """The place of this process among the tasks: TF_CONFIG's, else Slurm's; the chief is task 0."""
-    try:
-        task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
-    except ValueError as error:
-        raise InvalidInput(f"TF_CONFIG is no JSON: {error}", where="TF_CONFIG", fix="unset it, or mend it") from error
-    if "index" in task:
-        return int(task["index"]) + (1 if task.get("type") == "worker" else 0)
-    return int(os.environ.get("SLURM_PROCID") or 0)

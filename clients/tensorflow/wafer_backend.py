@@ -22,6 +22,9 @@ from clients.tensorflow.host_summaries import HostSummaries
 from clients.tensorflow.modes import ModeKeys
 from clients.tensorflow.run_config import CSRunConfig
 from clients.tensorflow.wording import TensorflowWording
+from clients.working import work_unless_chief
+from streamer.input_function import InputFunction
+from streamer.user_loader import made_input
 from wire.errors import InvalidInput, NotFound, Refused
 
 log = logging.getLogger("tensorflow")
@@ -43,6 +46,7 @@ class WaferBackend:
     def train(self, setup: Setup, asked: Training) -> None:
         """Train to the end, and leave model.ckpt-<step> beside each checkpoint_<step>, and a host call's summaries."""
         _require_address(setup)
+        _work_unless_chief(setup, asked.input_fn, TRAIN)
         if asked.hooks or asked.saving_listeners:
             what = "hooks and saving_listeners run between steps, which the system makes by itself"
             raise Refused(what, where="train", fix="leave them out, or use a host_call instead")
@@ -59,6 +63,7 @@ class WaferBackend:
     def evaluate(self, setup: Setup, asked: Evaluation) -> dict[str, Any]:
         """The metrics of a checkpoint, with "loss" and "global_step"."""
         _require_address(setup)
+        _work_unless_chief(setup, asked.input_fn, EVAL)
         if asked.hooks:
             raise Refused("hooks cannot run on the system", where="evaluate", fix="leave them out")
         checkpoint = _checkpoint(setup, asked.checkpoint_path)
@@ -78,6 +83,13 @@ def _require_address(setup: Setup) -> None:
     if not (isinstance(setup.config, CSRunConfig) and setup.config.cs_ip):
         what = "nothing says where the system is"
         raise InvalidInput(what, where="use_cs=True", fix="set cs_ip in CSRunConfig, or give --cs_ip HOST")
+
+
+def _work_unless_chief(setup: Setup, input_fn: InputFn, mode: str) -> None:
+    """In a task that is not the first one: host the streams of this input, and end the process."""
+    make = InputFunction(input_fn, setup.model.params, mode)
+    address = setup.config.cs_ip if isinstance(setup.config, CSRunConfig) else None
+    work_unless_chief(address, lambda seed: made_input(make, seed=seed))
 
 
 def _job(setup: Setup, mode: str, input_fn: InputFn, **keys: Any) -> Job:

@@ -36,7 +36,9 @@ def is_same(value: Any, batch: Any) -> bool:
         return False
     leaves, structure = _pytree.tree_flatten(value)
     others, other = _pytree.tree_flatten(batch)
-    return structure == other and len(leaves) == len(others) and all(a is b for a, b in zip(leaves, others, strict=True))
+    return (
+        structure == other and len(leaves) == len(others) and all(a is b for a, b in zip(leaves, others, strict=True))
+    )
 
 
 class _Call:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree
 
+from clients.working import here
 from compat.pytorch import cbtorch, jobs, loop
 from compat.pytorch.rates import RateTracker
 from wire.errors import Refused
@@ -32,6 +33,7 @@ def is_wse_device() -> bool:
 
 
 def is_sync_mode() -> bool:
+    """Whether every task is its own chief: never."""
     return False
 
 
@@ -42,7 +44,7 @@ def device() -> torch.device:
 
 def is_master_ordinal() -> bool:
     """Whether this is the chief."""
-    return jobs.WORKS_FOR not in os.environ
+    return jobs.WORKS_FOR not in os.environ and here().is_chief
 
 
 def is_streamer() -> bool:
@@ -51,11 +53,13 @@ def is_streamer() -> bool:
 
 
 def is_receiver() -> bool:
+    """Whether this process hears what comes off the system."""
     return is_master_ordinal()
 
 
 def get_ordinal() -> int:
-    return 0 if is_master_ordinal() else 1
+    """Which task this is; the chief is 0."""
+    return here().rank if jobs.WORKS_FOR not in os.environ else 1
 
 
 def get_streaming_rank() -> int:
@@ -64,7 +68,8 @@ def get_streaming_rank() -> int:
 
 
 def num_tasks() -> int:
-    return 1
+    """As many as the launcher started; 1 where nobody says."""
+    return here().tasks or 1
 
 
 def num_streamers() -> int:
@@ -73,6 +78,7 @@ def num_streamers() -> int:
 
 
 def num_receivers() -> int:
+    """How many hear what comes off the system: the chief."""
     return 1
 
 
@@ -131,7 +137,7 @@ def save(
     master_only: bool = True,
     post_transfer_callback: Callable[[Any], Any] | None = None,
 ) -> None:
-    """Write a state for `torch.load`. Raises Refused in the middle of a run at a step whose state is not off the system."""
+    """Write a state for `torch.load`. Raises Refused at a step of a run whose state does not come off the system."""
     driver = loop.CURRENT.driver
     if driver is not None and not getattr(driver, "is_settled", True) and loop.CURRENT.run_step:
         what = f"the state of step {loop.CURRENT.run_step} does not come off the system"

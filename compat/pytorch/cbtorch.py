@@ -53,7 +53,7 @@ class State:
 STATE = State()
 
 
-def initialize(  # noqa: PLR0913 - the arguments are CSoft's
+def initialize(  # noqa: PLR0913, PLR0917 - the arguments are CSoft's
     service_workdir: str = ".",
     compile_dir: str | None = None,
     cs_ip: str | None = None,
@@ -75,6 +75,7 @@ def env() -> Environment:
 
 
 def state() -> State:
+    """What a run of this process knows of itself."""
     return STATE
 
 
@@ -94,8 +95,8 @@ def module(model: torch.nn.Module, device: Any = None) -> torch.nn.Module:
 
 def optimizer(made: torch.optim.Optimizer) -> Optimizer:
     """The user's optimizer, which the system's own one stands in for."""
-    loop.CURRENT.optimizer = Optimizer(made)
-    return loop.CURRENT.optimizer
+    loop.CURRENT.optimizer = ours = Optimizer(made)
+    return ours
 
 
 def dataloader(loader: Any, use_parallel_loader: bool = True) -> DataLoader:

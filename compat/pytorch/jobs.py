@@ -22,6 +22,7 @@ from clients.wording import PyTorchWording
 from compat.pytorch.loop import Loop
 from compat.pytorch.loss import loss_among
 from compat.pytorch.modes import TRAIN
+from compat.start import WEIGHT_STREAMING
 from streamer.advice.review import Watched
 from wafer_sim.runtime.protocol import State
 from wire.errors import InvalidInput
@@ -59,7 +60,7 @@ class Called(PyTorchBaseModel):
     """The user's function of a batch, as the capture calls it."""
 
     def __init__(self, loop: Loop) -> None:
-        assert loop.module is not None and loop.function is not None  # noqa: S101, PT018 - a batch has met a module
+        assert loop.module is not None and loop.function is not None  # noqa: S101 - a batch has met a module
         self.model = loop.module
         self.mode = loop.mode
         self._precision = Precision(mixed=loop.precision.mixed)
@@ -91,8 +92,7 @@ def job_of(loop: Loop, environment: Environment) -> Job:
         keep_checkpoint_max=KEPT,
         multireplica=loop.replicas != 1,
         num_replicas=loop.replicas if loop.replicas > 1 else None,
-        num_workers=_workers(),
-        execution_strategy="weight_streaming" if environment.weight_streaming_mode else "pipeline",
+        execution_strategy="weight_streaming" if os.environ.get(WEIGHT_STREAMING) else "pipeline",
         save_losses=False,
         check_loss_values=False,
         seed=torch.initial_seed() % 2**63,
@@ -127,9 +127,7 @@ def state_of(loop: Loop, step: int) -> State:
     if not step or loop.optimizer is None:
         return State(weights)
     kind = str(_section(loop)["optimizer_type"])
-    return State(
-        weights, loop.optimizer.state_arrays(names_of(loop)), {"optimizer_type": kind, **loop.precision.state}
-    )
+    return State(weights, loop.optimizer.state_arrays(names_of(loop)), {"optimizer_type": kind, **loop.precision.state})
 
 
 def names_of(loop: Loop) -> dict[torch.Tensor, str]:
@@ -171,12 +169,6 @@ def _own_folder(folder: Path, mode: str) -> Path:
             return own
         except FileExistsError:
             number += 1
-
-
-def _workers() -> int | None:
-    """Local workers, where the launcher says how many."""
-    given = os.environ.get("COMPAT_WORKERS")
-    return int(given) if given is not None else None
 
 
 def _worker_command(coordinator: str, session: str) -> tuple[list[str], dict[str, str]]:

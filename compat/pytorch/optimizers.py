@@ -16,8 +16,15 @@ STEP = "wafer_step"
 
 _PAIRS = {"betas": ("beta1", "beta2"), "etas": ("eta1", "eta2"), "step_sizes": ("step_size_min", "step_size_max")}
 _RENAMED = {"nesterov": "use_nesterov", "beta2_decay": "decay_rate"}
-_NEUTRAL: Mapping[str, Any] = {"dampening": 0, "maximize": False, "l2_regularization_rate": 0.0, "differentiable": False}
-_IGNORED = frozenset({"params", "lr", "initial_lr", "weight_decay", "foreach", "fused", "capturable", "swap", "decoupled_weight_decay"})
+_NEUTRAL: Mapping[str, Any] = {
+    "dampening": 0,
+    "maximize": False,
+    "l2_regularization_rate": 0.0,
+    "differentiable": False,
+}
+_IGNORED = frozenset(
+    {"params", "lr", "initial_lr", "weight_decay", "foreach", "fused", "capturable", "swap", "decoupled_weight_decay"}
+)
 
 
 class Optimizer:
@@ -112,7 +119,9 @@ class Optimizer:
     def _require_neutral(self, kind: str, key: str, value: Any) -> None:
         if key in _NEUTRAL or value not in (None, False, 0):
             known = ", ".join(HYPER_PARAMETERS[kind])
-            raise Refused(f"{kind} on the system has no {key} (it is {value!r})", where="optimizer", fix=f"known: {known}")
+            raise Refused(
+                f"{kind} on the system has no {key} (it is {value!r})", where="optimizer", fix=f"known: {known}"
+            )
 
     def _decay(self, names: Mapping[torch.Tensor, str]) -> dict[str, Any]:
         decays = {float(group.get("weight_decay") or 0.0) for group in self.param_groups}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from dataclasses import replace
@@ -14,19 +13,16 @@ import torch
 from clients import wafer_loop
 from clients.job import Job
 from clients.report import Outcome
+from clients.working import host, work_unless_chief
 from compat.pytorch import jobs
 from compat.pytorch.jobs import WORKS_FOR, Environment
 from compat.pytorch.loop import Loop
 from compat.pytorch.modes import EVAL, TRAIN
 from compat.pytorch.wafer_run import WaferRun
 from streamer.pipeline import loader_input
-from streamer.worker import LINES, WorkerOptions
-from streamer.worker import main as work
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
 from wire.errors import Refused
-
-log = logging.getLogger("compat")
 
 
 class Session:
@@ -46,7 +42,9 @@ class Session:
         if self._mode not in (TRAIN, EVAL):
             raise Refused(f"mode {self._mode!r} is none of the system's", where="Session", fix="use train or eval")
         if WORKS_FOR in os.environ:
-            sys.exit(stream(self._loader, os.environ[WORKS_FOR]))
+            coordinator, _, session = os.environ[WORKS_FOR].partition(" ")
+            sys.exit(host(coordinator, session, lambda _: loader_input(self._loader), exit_with_parent=True))
+        work_unless_chief(self._environment.cs_ip, lambda _: loader_input(self._loader))
         self._loop.mode, self._loop.loader = self._mode, self._loader
         self._loop.start = self._start
         return self
@@ -71,9 +69,7 @@ class Session:
         made = jobs.captured(self._loop, job)
         first = made.begin()[0]
         run = self.run = WaferRun(job.model_dir, first)
-        hooks = replace(
-            job, on_progress=run.advanced, on_saved=run.saved, on_observed=run.observed, on_begun=run.begun
-        )
+        hooks = replace(job, on_progress=run.advanced, on_saved=run.saved, on_observed=run.observed, on_begun=run.begun)
         if self._mode == TRAIN:
             run.start(lambda: wafer_loop.train(lambda: made, hooks))
         else:
@@ -117,17 +113,6 @@ class Driver:
 
     _step = 0
     _values: Any = None
-
-
-def stream(loader: Any, works_for: str) -> int:
-    """Host streams of a loader until told to leave. works_for: "HOST:PORT SESSION"; the session may be missing."""
-    coordinator, _, session = works_for.partition(" ")
-    lines = logging.StreamHandler(sys.stderr)
-    lines.setFormatter(logging.Formatter(LINES))
-    logging.getLogger("streamer").addHandler(lines)
-    logging.getLogger("streamer").setLevel(logging.INFO)
-    options = WorkerOptions(coordinator, session=session, exit_with_parent=bool(session))
-    return work(options, loader_input(loader))
 
 
 def _hold(loop: Loop, checkpoint: Checkpoint) -> None:

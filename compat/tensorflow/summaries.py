@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest import mock
+
+_WRITERS = ("scalar", "histogram", "image", "text", "audio")
 
 
 @contextmanager
@@ -20,8 +21,14 @@ def cs1_disable_summaries() -> Iterator[None]:
     import tensorflow as tf
 
     summary: Any = tf.compat.v1.summary
-    with mock.patch.multiple(summary, **dict.fromkeys(("scalar", "histogram", "image", "text", "audio"), _nothing)):
+    before = {name: getattr(summary, name) for name in _WRITERS}
+    for name in _WRITERS:
+        setattr(summary, name, _nothing)
+    try:
         yield
+    finally:
+        for name, function in before.items():
+            setattr(summary, name, function)
 
 
 def _nothing(*_: Any, **__: Any) -> None:

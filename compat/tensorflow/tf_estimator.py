@@ -17,7 +17,7 @@ _HERE = (
 )
 _FIX = "docs/compatibility.md says what is"
 
-__all__ = [*_HERE, "Estimator"]  # noqa: PLE0604 - names of modules that are loaded when they are asked for
+__all__ = [*_HERE, "Estimator"]  # noqa: F822, PLE0604 - names that are looked up when they are asked for
 
 log = logging.getLogger("compat")
 

@@ -95,7 +95,7 @@ class Evaluation:
         if not every or self._batches % every:
             return self._executor.evaluate(batch)
         sums, seen = self._executor.look(batch)
-        self._board.observed(self._batches, {LOSS: np.float32(sums["loss"] / sums["rows"]).reshape(()), **seen})
+        self._board.observed(self._batches, {LOSS: np.array(sums["loss"] / sums["rows"], np.float32), **seen})
         return sums
 
     def _progress(self) -> run_pb2.Progress:

@@ -1,0 +1,1 @@
+"""csrun_cpu, csrun_wse and the interpreters that they name."""
