@@ -35,6 +35,7 @@ class Job:
     each checkpoint that is there. on_observed: gets the step and the values that the model lets be seen of it.
     on_progress: hears how far the run is, at logged steps at least. on_begun: gets what stops the run as Ctrl-C does,
     from any thread. worker_command: what local workers are, where they are not to load a data function by name.
+    counted_from: the step from which checkpoint_steps and log_steps are counted.
     """
 
     params: dict[str, Any]
@@ -51,6 +52,7 @@ class Job:
     on_progress: Callable[[run_pb2.Progress], None] | None = None
     on_begun: Callable[[Callable[[], None]], None] | None = None
     worker_command: WorkerCommand | None = None
+    counted_from: int = 0
 
     @property
     def input_section(self) -> str:

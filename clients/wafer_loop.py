@@ -54,6 +54,7 @@ def train(capture: Capture, job: Job) -> report.Outcome | None:
         spec.optimizer = compiled.captured.optimizer
         spec.max_steps = last
         spec.checkpoint_steps = job.config.checkpoint_steps
+        spec.counted_from = job.counted_from
         spec.skip.extend(skips_of(job.config, spec.data.batch_size))
         if start is not None and not spec.fresh_start:
             spec.starts.extend(starts(compiled.captured.source, spec.data, start))

@@ -108,6 +108,7 @@ def job_of(loop: Loop, environment: Environment) -> Job:
         cs_ip=environment.cs_ip,
         wording=Silent(),
         worker_command=_worker_command,
+        counted_from=first,
     )
 
 

@@ -14,7 +14,7 @@ from torch.utils import _pytree
 from clients.pytorch.metrics import let_see
 from clients.pytorch.precision import arrived
 from compat.pytorch.callee import OfBatch, function_of, is_same
-from compat.pytorch.modes import TRAIN
+from compat.pytorch.modes import EVAL, TRAIN
 from wire.errors import Refused
 
 NAN = float("nan")
@@ -106,6 +106,8 @@ class Loop:
             return original(*args, **kwargs)
         if self.function is None:
             self.function = self._found(sys._getframe(2), module, args, kwargs)
+            if self.start is None:
+                self.mode = TRAIN if module.training else EVAL
         if self.driver is None and self.start is not None:
             self.driver = self.start()
         if self.driver is None:
@@ -161,7 +163,10 @@ class Loop:
             self.capturing, self.closures = False, kept
 
     def _run_closures(self) -> None:
-        values = self.driver.values(self.run_step) if self.closures and self.driver is not None else {}
+        """Those of the model itself, with what the system computed: in evaluation only."""
+        if self.mode == TRAIN or self.driver is None or not self.closures:
+            return
+        values = self.driver.values(self.run_step)
         for closure in self.closures:
             closure.run(values)
 

@@ -91,7 +91,7 @@ class Optimizer:
     def state_arrays(self, names: Mapping[torch.Tensor, str]) -> dict[str, Any]:
         """The state as the system takes it: "<parameter>/<what>" -> array."""
         return {
-            f"{names[parameter]}/{what}": np.array(torch.as_tensor(value).float())
+            f"{names[parameter]}/{what}": torch.as_tensor(value).detach().float().numpy().copy()
             for parameter, state in self.state.items()
             for what, value in state.items()
             if parameter in names

@@ -14,9 +14,6 @@ from wire.errors import Fault, Stopped
 from wire.observed import Arrays
 from wire.v1 import run_pb2
 
-KEPT = 4
-"""Values of so many earlier steps are kept for a loop that is behind."""
-
 
 class WaferRun:
     """What a run has said so far. All its waits end when the run does: with its Fault where it failed.
@@ -35,6 +32,7 @@ class WaferRun:
         self._error: BaseException | None = None
         self._interrupt: Callable[[], None] | None = None
         self._thread: threading.Thread | None = None
+        self._over = False
 
     def start(self, work: Callable[[], Outcome | None]) -> None:
         """Begin. work: submits the run and follows it, with the methods below as its hooks."""
@@ -49,7 +47,6 @@ class WaferRun:
         with self._news:
             self.progress = progress
             self._losses[progress.step] = progress.loss
-            _thin(self._losses, 1000)
             self._news.notify_all()
 
     def observed(self, step: int, values: Arrays) -> None:
@@ -61,13 +58,14 @@ class WaferRun:
         checkpoint = checkpoints.read(self._folder / f"checkpoint_{step}")  # now: later ones push it out
         with self._news:
             self._saved[step] = checkpoint
-            _thin(self._saved, KEPT)
             self._news.notify_all()
 
     def loss(self, step: int) -> float:
         """The loss of a logged step. Raises the Fault that ended the run."""
         self._wait(lambda: step in self._losses)
-        return self._losses.get(step, math.nan)
+        with self._news:
+            _forget(self._losses, step)
+            return self._losses.get(step, math.nan)
 
     def values(self, step: int) -> Arrays:
         """What is seen of a step, once. Raises the Fault that ended the run, Stopped where it never came."""
@@ -81,7 +79,9 @@ class WaferRun:
         self._wait(lambda: step in self._saved)
         if step not in self._saved:
             raise Stopped(f"the run ended without the state of step {step}", where=str(self._folder))
-        return self._saved[step]
+        with self._news:
+            _forget(self._saved, step)
+            return self._saved[step]
 
     def end(self, stop: bool = False) -> Outcome | None:
         """Wait for the end of the run; with `stop`, end it. Raises the Fault that it ended with, unless stopped."""
@@ -107,18 +107,17 @@ class WaferRun:
         except BaseException as error:  # noqa: BLE001 - it is raised again where the loop waits
             self._error = error
         with self._news:
-            self._thread_over = True
+            self._over = True
             self._news.notify_all()
-
-    _thread_over = False
 
     def _wait(self, there: Callable[[], bool], quiet: bool = False) -> None:
         with self._news:
-            self._news.wait_for(lambda: there() or self._thread_over)
+            self._news.wait_for(lambda: there() or self._over)
             if self._error is not None and not there() and not quiet:
                 raise self._error
 
 
-def _thin(kept: dict[int, Any], most: int) -> None:
-    while len(kept) > most:
-        del kept[next(iter(kept))]
+def _forget(kept: dict[int, Any], before: int) -> None:
+    """What the loop has left behind."""
+    for step in [each for each in kept if each < before]:
+        kept.pop(step, None)

@@ -214,3 +214,17 @@ def test_ctrl_c_with_the_coordinator_gone_is_still_an_interruption(tmp_path: Pat
     talk = Talk(Unreachable("nobody answers"))
     with pytest.raises(Interrupted, match="did not say how it ended: nobody answers"):
         follow(job(tmp_path), talk, "r", Interrupting(1, "localhost:9", "s"), 256)
+
+
+def test_who_made_the_job_hears_of_it_and_may_end_it(tmp_path: Path) -> None:
+    """Progress is handed on, and what on_begun got stops the run as Ctrl-C does, from any thread."""
+    heard: list[int] = []
+    talk = Talk(
+        run_pb2.RunEvent(progress=run_pb2.Progress(step=3)),
+        after_cancel=(run_pb2.RunEvent(finished=run_pb2.Finished(progress=run_pb2.Progress(step=4), stopped=True)),),
+    )
+    made = replace(job(tmp_path), on_progress=lambda p: heard.append(p.step), on_begun=lambda stop: stop())
+    with pytest.raises(Interrupted, match="interrupted at step 4"):
+        follow(made, talk, "r", nobody(), 8)
+    assert talk.cancelled == ["r"]
+    assert heard == [3]

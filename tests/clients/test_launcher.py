@@ -31,6 +31,17 @@ def test_no_process_is_left() -> None:
     assert [process.returncode for process in processes] == [0, 0]
 
 
+def test_workers_may_be_another_program(capfd: pytest.CaptureFixture[str]) -> None:
+    """A command of the caller's own is started instead, with its own variables besides ours."""
+    code = "import os, sys; sys.stderr.write('error: ' + os.environ['OWN']); sys.exit(4)"
+    with LocalWorkers(1, "localhost:1", "s", own=([sys.executable, "-c", code], {"OWN": "here"})) as running:
+        running.start()
+        (worker,) = running._workers
+        worker._reader.join(10)
+        assert worker._process.returncode == 4
+        assert worker._last_words() == "error: here"
+
+
 def test_a_worker_that_will_not_leave_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither its closed input nor SIGTERM ends it, so SIGKILL does."""
     monkeypatch.setattr(launcher, "LEAVE_SECONDS", 0.05)

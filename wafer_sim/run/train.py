@@ -128,16 +128,20 @@ class Training:
         self._meter.step(now, taken.rows, taken.wait, taken.late, now - begun + self._telling)
         self._tell()
         self._telling = time.perf_counter() - now
-        if self._spec.checkpoint_steps and self.step % self._spec.checkpoint_steps == 0:
+        if self._is_due(self._spec.checkpoint_steps):
             self._save()
+
+    def _is_due(self, every: int) -> bool:
+        """Whether this step is one of every so many; 0: none is."""
+        made = self.step - self._spec.counted_from
+        return every > 0 and made > 0 and made % every == 0
 
     @property
     def _computes(self) -> bool:
         return self._spec.fabric == run_pb2.FABRIC_COMPUTE
 
     def _tell(self) -> None:
-        log_step = self._spec.log_steps and self.step % self._spec.log_steps == 0
-        if log_step or self._board.due():
+        if self._is_due(self._spec.log_steps) or self._board.due():
             self._meter.lap()
             self._board.progress(self._progress())
 

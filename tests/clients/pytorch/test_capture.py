@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from clients.pytorch.capture import capture, initial_weights
+from clients.pytorch.metrics import let_see
 from clients.pytorch.precision import arrived, mixed_precision
 from wafer_sim.compiler.precision import narrow_of
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Program
@@ -177,6 +178,23 @@ def test_an_evaluation_gives_loss_and_metrics():
     assert sums["loss"] / sums["rows"] == pytest.approx(wanted, abs=1e-5)
     assert sums["metric/accuracy/count"] == 4
     assert sums["metric/accuracy/sum"] == pytest.approx(4 * model.model.accuracy.compute())
+
+
+def test_what_the_host_wants_to_see_comes_off_an_evaluation():
+    """A tensor that the model lets be seen is an output of the evaluation graph, and of no training graph."""
+
+    class Seeing(Model):
+        def __call__(self, data):
+            assert let_see(data[1]) == "0"
+            return super().__call__(data)
+
+    model, batch = Seeing(), make_batch(4)
+    program = capture(model, batch, [Entry(EVALUATE, 4), Entry(GRADIENTS, 4)])
+    sums, seen = TorchExecutor(program, initial_weights(model)).look([t.numpy() for t in batch])
+    assert seen["0"].tolist() == batch[1].tolist()
+    assert sums["rows"] == 4
+    assert not any(name.startswith("observed/") for name in program.graphs[Entry(GRADIENTS, 4)].outputs)
+    assert let_see(batch[1]) is None
 
 
 def test_each_entry_has_its_own_batch_size():

@@ -17,6 +17,7 @@ from wafer_sim.runtime import torch_executor
 from wafer_sim.runtime.torch_executor import TorchExecutor
 from wire.cursor import Cursor
 from wire.errors import Exhausted, InvalidInput, NotFound, Refused, Unreachable
+from wire.observed import observed_from
 from wire.v1 import run_pb2
 
 
@@ -52,6 +53,12 @@ def test_checkpoints_come_at_their_steps_and_the_oldest_go(bench: Bench) -> None
     bench.live(checkpoint_steps=3, keep_checkpoint_max=2)
     assert bench.steps() == [6, 8]
     assert [event.saved.step for event in bench.events("saved")] == [3, 6, 8]
+
+
+def test_checkpoints_are_counted_from_where_the_run_says(bench: Bench) -> None:
+    """Every second step from step 1 on."""
+    bench.live(max_steps=6, checkpoint_steps=2, counted_from=1)
+    assert bench.steps() == [0, 3, 5, 6]
 
 
 def test_two_replicas_take_a_batch_each(bench: Bench) -> None:
@@ -345,6 +352,17 @@ def test_an_evaluation_ends_after_max_steps(bench: Bench) -> None:
     run.live()
     (finished,) = bench.events("finished")
     assert (finished.finished.progress.samples, finished.finished.stopped) == (3 * ROWS, False)
+
+
+def test_an_evaluation_tells_the_loss_of_each_batch(bench: Bench) -> None:
+    """With summary_steps every so many batches are told with their own loss, as well as the average at the end."""
+    finished = evaluate(bench, {0: [4, 4], 1: [4, 4]}, summary_steps=2)
+    told = [event.observed for event in bench.events("observed")]
+    executor = TorchExecutor(bench.program, bench.weights)
+    losses = [executor.evaluate([b["data"], b["labels"]])["loss"] / 4 for b in (batch_of(1, 0), batch_of(1, 1))]
+    assert [each.step for each in told] == [2, 4]
+    assert [float(observed_from(each)["loss"]) for each in told] == pytest.approx(losses, rel=1e-6)
+    assert finished.progress.samples == 16
 
 
 def test_an_evaluation_of_nothing_is_an_error(bench: Bench) -> None:

@@ -1,0 +1,76 @@
+"""Which task a process is: what each launcher's environment says, and in which order they are asked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from clients.roles import Place, place_of, tf_config
+from wire.errors import InvalidInput
+
+SLURM = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "7", "SLURM_JOB_ID": "41", "SLURM_STEP_ID": "0"}
+TORCHRUN = {"RANK": "1", "WORLD_SIZE": "4", "TORCHELASTIC_RUN_ID": "run"}
+TF = {
+    "TF_CONFIG": json.dumps(
+        {"cluster": {"chief": ["a:1"], "worker": ["b:1", "c:1"]}, "task": {"type": "worker", "index": 1}}
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("environment", "place"),
+    [
+        ({}, Place()),
+        ({"WAFER_RANK": "1", "WAFER_TASKS": "3", "WAFER_SESSION": "s"}, Place(1, 3, "s", "WAFER_RANK")),
+        ({"WAFER_RANK": "0"}, Place(0, None, "", "WAFER_RANK")),
+        (TF, Place(2, 3, "", "TF_CONFIG")),
+        (TORCHRUN, Place(1, 4, "torchrun.run", "torchrun")),
+        (SLURM, Place(2, 7, "slurm.41.0", "Slurm")),
+        ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, Place(1, 2, "", "OpenMPI")),
+        ({"PMI_RANK": "0", "PMI_SIZE": "2", "PMI_JOBID": "j"}, Place(0, 2, "pmi.j", "PMI")),
+        ({"JOB_COMPLETION_INDEX": "3", "JOB_NAME": "n"}, Place(3, None, "kubernetes.n", "Kubernetes")),
+    ],
+)
+def test_each_launcher_says_the_place(environment, place):
+    """Rank, tasks and a name that all tasks of one start share come from the launcher's own variables."""
+    assert place_of(environment) == place
+
+
+def test_a_batch_script_is_no_task_of_many():
+    """Slurm sets SLURM_PROCID and SLURM_NTASKS outside of steps too, where one process runs."""
+    assert place_of({"SLURM_PROCID": "0", "SLURM_NTASKS": "7", "SLURM_JOB_ID": "41"}) == Place()
+
+
+def test_the_nearer_word_counts():
+    """Numbers go before variables, ours before TF_CONFIG, that before torchrun, that before Slurm."""
+    said = [{"WAFER_RANK": "0"}, TF, TORCHRUN, SLURM]
+    for number in range(len(said)):
+        together = {key: value for each in said[number:] for key, value in each.items()}
+        assert place_of(together).said_by == place_of(said[number]).said_by
+    assert place_of({**SLURM, "WAFER_RANK": "1"}, rank=5, tasks=6).rank == 5
+
+
+@pytest.mark.parametrize(
+    ("environment", "where"),
+    [
+        ({"WAFER_RANK": "one"}, "WAFER_RANK"),
+        ({"RANK": "4", "WORLD_SIZE": "4"}, "torchrun"),
+        ({"TF_CONFIG": "{"}, "TF_CONFIG"),
+        ({"TF_CONFIG": '{"task": {"index": "x"}}'}, "TF_CONFIG"),
+    ],
+)
+def test_a_wrong_place_is_named(environment, where):
+    """A variable that is no number, or a rank beyond the tasks, is an error that names who said it."""
+    with pytest.raises(InvalidInput) as caught:
+        place_of(environment)
+    assert caught.value.where == where
+
+
+def test_tf_config_has_csofts_form():
+    """One chief, then workers two ports apart; nothing for a single task; what is written is read back as it was."""
+    assert tf_config(Place()) == {}
+    config = tf_config(Place(2, 3))
+    assert config["cluster"] == {"chief": ["localhost:9010"], "worker": ["localhost:9012", "localhost:9014"]}
+    assert place_of({"TF_CONFIG": json.dumps(config)}) == Place(2, 3, "", "TF_CONFIG")
+    assert tf_config(Place(0, 2))["task"] == {"type": "chief", "index": 0}
