@@ -68,9 +68,9 @@ def _alone(opened: Input, source: Source, seconds: float) -> float:
     try:
         pipeline.get(PATIENCE_SECONDS)
         samples, begun = 0, time.perf_counter()
-        while (spent := time.perf_counter() - begun) < seconds or not samples:
+        while (spent := time.perf_counter() - begun) < seconds:
             samples += pipeline.get(PATIENCE_SECONDS).rows
-        return samples / spent if spent else samples / seconds
+        return samples / spent
     finally:
         pipeline.close()
 

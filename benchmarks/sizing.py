@@ -14,7 +14,7 @@ PIPELINE, SENDING, CONSUMER = "the pipeline", "sending", "the consumer"
 ADVICE = {
     PIPELINE: "batches are not made fast enough; `streamer inspect` measures reading alone and says what would help",
     SENDING: "batches are made faster than they can be sent: let a compact dtype travel (lands_as)",
-    CONSUMER: "batches wait for the consumer's credit: the input is faster than what takes it",
+    CONSUMER: "batches wait for credit: what takes them is slower here, and a worker can bring more than was measured",
 }
 
 
