@@ -26,7 +26,7 @@ def land(column: npt.NDArray[Any], landing: Landing | None, dtype: str | None = 
     final = np.dtype(dtype or (landing.dtype if landing else column.dtype))
     if landing is None:
         return _cast(column, final)
-    if column.dtype == np.uint8 and final != np.uint8 and final.kind in "iuf":
+    if column.dtype == np.uint8 and "float16" in (landing.dtype, final.name):
         return _looked_up(column, _table(landing, final.name))
     scaled = _scaled(column, landing)
     return _cast(scaled, final) if scaled is column or scaled.dtype != final else scaled
@@ -39,7 +39,10 @@ def _scaled(column: npt.NDArray[Any], landing: Landing) -> npt.NDArray[Any]:
     out = _empty(column.shape, np.dtype(np.float32))
     np.copyto(out, column, casting="unsafe")
     np.multiply(out, np.float32(landing.scale), out=out)
-    np.add(out, np.float32(landing.offset), out=out)
+    if not (
+        landing.offset == 0.0 and landing.scale > 0.0 and column.dtype.kind == "u"
+    ):  # 0 adds nothing
+        np.add(out, np.float32(landing.offset), out=out)
     return out if out.dtype == dtype else _cast(out, dtype)
 
 

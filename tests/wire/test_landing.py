@@ -33,6 +33,17 @@ def test_scaling_is_one_float32_multiply_and_one_add(column, scale, offset):
     assert land(column, Landing("float32", scale, offset)).tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("offset", [0.0, -0.0, 0.5])
+@pytest.mark.parametrize("scale", [1 / 255, 1e-46, 0.0, -0.0, -2.0, 1.0])
+@pytest.mark.parametrize("column", [PIXELS, -PIXELS.astype(np.int16), np.array([-0.0, 0.0], np.float32)])
+def test_an_addition_is_only_left_out_where_it_changes_no_bit(column, scale, offset):
+    """Also where 0 is added to -0.0, which makes it 0.0. A scale of 1 and an offset of 0 leave every value as it is."""
+    expected = column.astype(np.float32)
+    if (scale, offset) != (1.0, 0.0):
+        expected = expected * np.float32(scale) + np.float32(offset)
+    assert land(column, Landing("float32", scale, offset)).tobytes() == expected.tobytes()
+
+
 def test_a_float16_landing_rounds_as_float16_for_a_float32_model():
     """1/3 keeps float16's rounding when the consumer computes in float32."""
     third = land(np.ones(1, np.uint8), Landing("float16", 1 / 3), "float32")
