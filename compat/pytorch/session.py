@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import torch
 
 from clients import wafer_loop
@@ -91,7 +92,7 @@ class Driver:
         return self._run.loss(self._run.first + step)
 
     def values(self, step: int) -> Any:
-        return {name: torch.from_numpy(array.copy()) for name, array in self._seen(step).items()}
+        return {name: torch.as_tensor(np.array(array)) for name, array in self._seen(step).items()}
 
     def settle(self, step: int) -> None:
         """Raises Stopped where the run ended without the state of this step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-RUN = '''
+RUN = """
 import argparse
 import logging
 import sys
@@ -114,7 +114,7 @@ else:
         for data in data_loader:
             losses.append(extract_loss(model(data)).item())
     print(f"eval: {sum(losses) / len(losses):.6f} {model.net.hits.right}/{model.net.hits.total}")
-'''
+"""
 
 
 def write(folder: Path) -> Path:

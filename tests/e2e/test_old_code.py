@@ -22,7 +22,7 @@ def test_a_loop_of_that_time_is_driven_by_the_wafer(tmp_path: Path) -> None:
     assert done.code == 0, done.said
     losses = [float(each) for each in re.findall(r"Device=xla:0, Step=\d+, Loss=([0-9.]+)", done.out)]
     assert len(losses) == 4
-    assert losses[-1] < 0.2 < losses[0]
+    assert losses[-1] < 0.5 * losses[0]
     assert "wafer_sim serve at 127." in done.out
     held = torch.load(folder / "checkpoint_40.mdl", weights_only=True)
     assert (held["global_step"], held["optimizer"]["wafer_step"]) == (40, 40)

@@ -128,11 +128,14 @@ def _executor(program: AnyProgram, spec: run_pb2.RunSpec, checkpoint: Checkpoint
 
 
 def _ledger(spec: run_pb2.RunSpec, checkpoint: Checkpoint) -> Ledger:
-    """Where each stream goes on: at its beginning, where the spec says, or where the checkpoint left it."""
+    """Where each stream goes on: at its beginning, where the spec says, or where the checkpoint left it.
+
+    A checkpoint without streams came from elsewhere: it holds steps that no stream of ours has fed.
+    """
     fresh = {stream: StreamPosition(Cursor(stream)) for stream in range(spec.data.streams)}
     if spec.mode != run_pb2.MODE_TRAIN:
         return Ledger(fresh.values())
-    if spec.fresh_start or checkpoint.step == 0:
+    if spec.fresh_start or checkpoint.step == 0 or not checkpoint.streams:
         return Ledger(fresh.values(), Accounts(spec.data.rows))
     accounts = checkpoint.accounts or Accounts(spec.data.rows)
     if spec.starts:

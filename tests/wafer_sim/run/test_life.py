@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from tests.wafer_sim.run.conftest import ROWS, Bench, Feeder, batch_of, feed
+from wafer_sim import checkpoints
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.run import train
 from wafer_sim.runtime import torch_executor
@@ -274,6 +276,15 @@ def test_a_checkpoint_that_cannot_be_written_is_the_runs_end(bench: Bench, monke
     with pytest.raises(Exhausted):
         bench.live()
     assert bench.events("finished") == []
+
+
+def test_a_state_from_elsewhere_starts_every_stream(bench: Bench) -> None:
+    """A checkpoint of a later step that no stream has fed goes on with its step, and with the data's begin."""
+    held = checkpoints.read(bench.model_dir / "checkpoint_0")
+    checkpoints.write(bench.model_dir, replace(held, step=5, streams=()))
+    assert bench.live(max_steps=7).progress.step == 7
+    written = checkpoints.read(bench.model_dir / "checkpoint_7")
+    assert sum(position.batches for position in written.streams) == 2
 
 
 def test_another_number_of_streams_is_refused_on_resume(bench: Bench) -> None:
