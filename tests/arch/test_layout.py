@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("wire", "streamer", "wafer_sim", "clients")
+PACKAGES = ("wire", "streamer", "wafer_sim", "clients", "compat")
 SOURCES = sorted(
     path.relative_to(ROOT)
     for package in (*PACKAGES, "scripts", "benchmarks")

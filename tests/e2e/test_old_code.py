@@ -1,4 +1,4 @@
-"""Code of CSoft's time, by the documents' commands: its own loop trains, saves, and evaluates on the wafer."""
+"""Code of CSoft's time, by the documents' commands: its own loop trains on the wafer, and saves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_a_loop_of_that_time_is_driven_by_the_wafer(tmp_path: Path) -> None:
-    """Losses in its own log lines fall; its checkpoint holds what was trained; its metric counts every sample."""
+    """Losses in its own log lines fall; its checkpoint is the one of that time."""
     folder = old_project.write(tmp_path / "p")
     launch = ("-m", "compat.launch", "csrun_wse", "--tasks-per-node", "2", "python-pt", "run.py")
     done = python(*launch, cwd=folder)
@@ -26,9 +26,3 @@ def test_a_loop_of_that_time_is_driven_by_the_wafer(tmp_path: Path) -> None:
     assert "wafer_sim serve at 127." in done.out
     held = torch.load(folder / "checkpoint_40.mdl", weights_only=True)
     assert (held["global_step"], held["optimizer"]["wafer_step"]) == (40, 40)
-    done = python(*launch, "--mode", "eval", "--checkpoint_path", "checkpoint_40.mdl", cwd=folder)
-    assert done.code == 0, done.said
-    found = re.search(r"eval: ([0-9.]+) (\d+)/(\d+)", done.out)
-    assert found is not None, done.said
-    assert found.group(2) == found.group(3) == "256"
-    assert float(found.group(1)) < losses[-1] * 1.5

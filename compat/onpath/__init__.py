@@ -1,0 +1,1 @@
+"""The folder that PYTHONPATH names where code of that time is to run."""
