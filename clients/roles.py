@@ -106,10 +106,10 @@ def _from_tf_config(environment: Mapping[str, str]) -> Place | None:
         task, cluster = config.get("task", {}), config.get("cluster", {})
         if "index" not in task:
             return None
-        rank = int(task["index"]) + (1 if task.get("type") == "worker" and "chief" in cluster else 0)
+        rank = int(task["index"]) + (1 if task.get("type") == "worker" and (not cluster or "chief" in cluster) else 0)
         tasks = sum(len(cluster.get(kind, ())) for kind in ("chief", "worker")) or None
     except (ValueError, AttributeError, TypeError) as error:
-        what = f"TF_CONFIG cannot be read: {error}"
+        what = f"TF_CONFIG is no JSON of a task: {error}"
         raise InvalidInput(what, where="TF_CONFIG", fix="unset it, or mend it") from error
     return Place(rank, tasks, environment.get(SESSION, ""), "TF_CONFIG")
 

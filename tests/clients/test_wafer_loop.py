@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clients import wafer_loop
 from clients.compiling import Captured, compile_job, refuse_missing_features, validate
 from clients.input import LoaderInput
 from clients.job import Job
@@ -149,3 +150,17 @@ def test_a_tensorflow_model_is_not_compiled_for_weight_streaming(tmp_path: Path)
             command(lambda: captured, asked)
         assert refused.value.where == "runconfig.execution_strategy"
     assert not (tmp_path / "m").exists()
+
+
+def test_workers_are_those_of_the_user_then_of_the_launcher(tmp_path, monkeypatch):
+    """What the user says counts, then what a launcher wants; beside tasks that one has started there are none."""
+    assert wafer_loop._local_workers(job(tmp_path)) == 2
+    monkeypatch.setenv("WAFER_TASKS", "4")
+    monkeypatch.setenv("WAFER_RANK", "0")
+    assert wafer_loop._local_workers(job(tmp_path)) == 0
+    monkeypatch.setenv(wafer_loop.WORKERS, "3")
+    assert wafer_loop._local_workers(job(tmp_path)) == 3
+    assert wafer_loop._local_workers(job(tmp_path, num_workers=1)) == 1
+    monkeypatch.setenv(wafer_loop.WORKERS, "many")
+    with pytest.raises(InvalidInput, match="'many', no number"):
+        wafer_loop._local_workers(job(tmp_path))

@@ -47,15 +47,15 @@ def test_a_copy_keeps_what_is_not_replaced():
     ("environment", "task"),
     [
         ({}, 0),
-        ({"SLURM_PROCID": "3"}, 3),
-        ({"TF_CONFIG": "{}", "SLURM_PROCID": "2"}, 2),
+        ({"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4"}, 3),
+        ({"TF_CONFIG": "{}", "SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "4"}, 2),
         ({"TF_CONFIG": json.dumps({"task": {"type": "chief", "index": 0}}), "SLURM_PROCID": "9"}, 0),
         ({"TF_CONFIG": json.dumps({"task": {"type": "worker", "index": 4}})}, 5),
     ],
 )
 def test_a_task_knows_its_place(monkeypatch, environment, task):
     """TF_CONFIG says it, else Slurm; the chief is task 0 and workers follow it."""
-    for name in ("TF_CONFIG", "SLURM_PROCID"):
+    for name in ("TF_CONFIG", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
