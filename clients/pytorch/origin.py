@@ -93,8 +93,14 @@ def _batch(sample: Any) -> Plain:
 
 
 def _users_modules() -> dict[str, Any]:
-    found = {name: (module, getattr(module, "__file__", None)) for name, module in list(sys.modules.items())}
-    return {name: module for name, (module, file) in found.items() if isinstance(file, str) and is_users(file)}
+    found = {name: (module, _file(module)) for name, module in list(sys.modules.items())}
+    return {name: module for name, (module, file) in found.items() if file and is_users(file)}
+
+
+def _file(module: Any) -> str | None:
+    """Without asking a module that is imported when it is asked."""
+    file = getattr(module, "__dict__", {}).get("__file__")
+    return file if isinstance(file, str) else None
 
 
 def _files() -> dict[str, str]:

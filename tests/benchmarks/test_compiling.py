@@ -39,6 +39,6 @@ def test_times_are_told_without_the_import_and_against_their_targets() -> None:
     """2 s of which 1 s is the import is less than 1.5 s; the memory is the most of any run."""
     one = compiling.Spent(2.0, 9.0, 0.5)
     runs = [compiling.Steps(one, compiling.Spent(5.0, 9.0, 9.5), one)]
-    figures = compiling._times("m", runs, 1.0, (1.5, 3.0, None))
-    assert [(f.values[0], f.met) for f in figures if "import" in f.name] == [(1.0, True), (4.0, False), (1.0, None)]
+    figures = compiling._times("m", runs, (1.0, 1.0, 0.5), (1.5, 3.0, None))
+    assert [(f.values[0], f.met) for f in figures if "import" in f.name] == [(1.0, True), (4.0, False), (1.5, None)]
     assert (figures[-1].values[0], figures[-1].met) == (9.5, False)

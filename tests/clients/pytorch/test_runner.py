@@ -60,6 +60,7 @@ def test_validate_leaves_nothing_and_compile_is_cached(tmp_path):
     assert "Compiled in" in start("--compile_only", *common, folder=tmp_path).stdout
     again = start("--compile_only", *common, "optimizer.learning_rate", "0.5", folder=tmp_path)
     assert "Compile was cached" in again.stdout
+    assert "Capture: as before" in again.stdout
     assert "Suggestions to improve train_input performance: none" in again.stdout
     assert len(list(tmp_path.glob("cs_*"))) == 1
 
