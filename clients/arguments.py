@@ -156,7 +156,13 @@ def _system_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--multireplica", action="store_true", default=None, help="train with several replicas, which share the batch"
     )
-    group.add_argument("--num_replicas", type=int, metavar="N", help="how many of them; default 2")
+    group.add_argument(
+        "--num_replicas",
+        type=int,
+        metavar="N",
+        help="how many of them; default: as many as fit the wafer and help, of which "
+        "a run simulates at most runconfig.max_simulated_replicas (2)",
+    )
     group.add_argument(
         "--num_streams", type=int, metavar="N", help="shards of the input; a run keeps its number; default 4"
     )

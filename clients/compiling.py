@@ -6,53 +6,23 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from clients import estimating
-from clients.input import LoaderInput
+from clients.captured import Capture, Captured
 from clients.job import TRAIN, Job
-from streamer.advice import Review
+from clients.replicas import sentence, simulated
 from streamer.advice.wording import lines_of
 from wafer_sim.compiler.dataflow import Dataflow
 from wafer_sim.compiler.precision import describe
 from wafer_sim.compiler.reading import AnyProgram
 from wafer_sim.executables import write_executable
-from wafer_sim.fabric.result import Estimate
+from wafer_sim.fabric.result import WEIGHT_STREAMING, Estimate
 from wafer_sim.runtime.opening import no_streaming
-from wafer_sim.runtime.protocol import State
 from wire.errors import InvalidInput, Refused
-from wire.v1 import run_pb2
 
 log = logging.getLogger("clients")
-
-WEIGHT_STREAMING = "weight_streaming"
-
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """A job's model over its input, of whatever framework.
-
-    plan: how the input is cut into streams and batches. begin: the step and the state of a run that has no checkpoint.
-    review: looks at the input and says what would make it quicker; None of a loader that nothing can be said of. It
-    may measure for about 2 s. optimizer: JSON of its spec; "" in evaluation, and where the program holds it.
-    summary_steps: every how many steps what the program lets be seen is wanted; 0: never. beside: file name -> content,
-    what is left beside the program.
-    """
-
-    source: LoaderInput
-    plan: run_pb2.DataPlan
-    program: AnyProgram
-    begin: Callable[[], tuple[int, State]]
-    review: Callable[[], Review | None]
-    optimizer: str = ""
-    summary_steps: int = 0
-    beside: Mapping[str, bytes] = field(default_factory=dict)
-
-
-Capture = Callable[[], Captured]
-"""Looks at data and model. Raises InvalidInput, NotFound or Refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +46,7 @@ def validate(capture: Capture, job: Job) -> AnyProgram:
     """
     begun = time.perf_counter()
     refuse_missing_features(job)
-    captured = _captured(capture, job)
+    captured, estimate = _captured(capture, job)
     program = captured.program
     log.info("Input: %s", captured.source.description)
     log.info("Element: %s", ", ".join(f"{t.name} {t.dtype}{list(t.shape)}" for t in program.inputs))
@@ -85,7 +55,7 @@ def validate(capture: Capture, job: Job) -> AnyProgram:
         most = ", ".join(f"{count} {op}" for op, count in families.most_common(4))
         log.info("Graph %s: %d operations, all with kernels (%s, ...)", entry, len(graph.nodes), most)
     log.info("Precision: %s", describe(program))
-    estimating.say(_estimated(captured, job))
+    estimating.say(estimate)
     weights = sum(math.prod(p.tensor.shape) for p in program.parameters if p.trained)
     log.info(
         "Validated in %.1f s: %s trained weights. Nothing was written.", time.perf_counter() - begun, f"{weights:,}"
@@ -94,12 +64,14 @@ def validate(capture: Capture, job: Job) -> AnyProgram:
     return program
 
 
-def compile_job(capture: Capture, job: Job) -> Compiled:
-    """Leave the executable of a job in its compile_dir or model_dir. Raises as `validate`, and Exhausted."""
+def compile_job(capture: Capture, job: Job, kept: int | None = None) -> Compiled:
+    """Leave the executable of a job in its compile_dir or model_dir. Raises as `validate`, and Exhausted.
+
+    kept: replicas of the checkpoint that the run goes on from, which it keeps where the compiler chooses their number.
+    """
     begun = time.perf_counter()
     refuse_missing_features(job)
-    captured = _captured(capture, job)
-    estimate = _estimated(captured, job)
+    captured, estimate = _captured(capture, job, kept)
     folder = Path(job.config.compile_dir or job.model_dir)
     path, cached = write_executable(folder, captured.program, {**estimating.reports(estimate), **captured.beside})
     seconds = time.perf_counter() - begun
@@ -111,15 +83,22 @@ def compile_job(capture: Capture, job: Job) -> Compiled:
     return Compiled(captured, path, cached, seconds, estimate)
 
 
-def _estimated(captured: Captured, job: Job) -> Estimate | None:
-    return estimating.estimate_of(captured.program, captured.plan, captured.optimizer, job)
+def _captured(capture: Capture, job: Job, kept: int | None = None) -> tuple[Captured, Estimate | None]:
+    """What was captured, with the number of replicas that the run has, and the estimate.
 
-
-def _captured(capture: Capture, job: Job) -> Captured:
-    captured = capture()
+    Where the compiler chooses that number, the estimate has as many as fit the wafer and help.
+    """
+    captured = capture(kept)
     if job.config.execution_strategy == WEIGHT_STREAMING and isinstance(captured.program, Dataflow):
         raise no_streaming()
-    return captured
+    estimate = estimating.estimate_of(captured, job)
+    if not captured.open_replicas:
+        return captured, estimate
+    if estimate is not None and kept is None:
+        count = simulated(job.config, captured.plan.batch_size, estimate.replicas)
+        captured = captured if count == captured.plan.replicas else capture(count)
+    log.info("Replicas: %s", sentence(job.config, captured.plan.replicas, estimate, kept))
+    return captured, estimate
 
 
 def _advise(captured: Captured, job: Job) -> None:

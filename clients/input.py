@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from streamer.pipeline import Input
 
 DEFAULT_STREAMS = 4
-DEFAULT_REPLICAS = 2
 DEFAULT_PREFETCH = 8
 EVAL_SEED = 0
 
@@ -96,13 +95,6 @@ class LoaderInput:
         if not sizes:
             raise InvalidInput("the evaluation set has no batch", fix="lower batch_size, or set drop_last_batch: False")
         return sizes
-
-
-def replicas_of(config: RunConfig, train: bool, allowed: bool) -> int:
-    """Replicas of a run: one, unless training with --multireplica on a model that allows it."""
-    if not (train and config.multireplica and allowed):
-        return 1
-    return config.num_replicas or DEFAULT_REPLICAS
 
 
 def train_plan(source: LoaderInput, config: RunConfig, replicas: int) -> run_pb2.DataPlan:

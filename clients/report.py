@@ -156,7 +156,8 @@ def _rows(outcome: Outcome) -> list[tuple[str, str, str]]:
 def _estimated(outcome: Outcome) -> list[tuple[str, str, str]]:
     if outcome.estimate is None:
         return []
-    return [("estimate", f"{outcome.estimate.samples_per_second:,.0f}", "samples/s on the real machine")]
+    several = f", {outcome.estimate.replicas} replicas" if outcome.estimate.replicas > 1 else ""
+    return [("estimate", f"{outcome.estimate.samples_per_second:,.0f}", f"samples/s on the real machine{several}")]
 
 
 def _sentence(text: str) -> str:

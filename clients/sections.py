@@ -44,9 +44,11 @@ class SystemKeys(BaseModel):
 
     keep_checkpoint_max: 0 keeps all. drain_rate: samples per second that fabric_mode drain consumes, 0 for as fast
     as they come, "estimated" for what the real machine would take. wafer_memory: what a run may use of the wafer's
-    memory, such as 40GB. transport: auto shares memory with workers on the wafer's machine, tcp with none. machine: a
-    name of wafer_sim/fabric/machines or a file like those, for estimates. input_timeout: seconds that a step waits for
-    its input. streamer_logging: from which level on log lines of local workers are shown.
+    memory, such as 40GB. max_simulated_replicas: the most that a run has of the replicas that the compiler chooses;
+    it does where multireplica is set and num_replicas is not. transport: auto shares memory with workers on the
+    wafer's machine, tcp with none. machine: a name of wafer_sim/fabric/machines or a file like those, for estimates.
+    input_timeout: seconds that a step waits for its input. streamer_logging: from which level on log lines of local
+    workers are shown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -64,6 +66,7 @@ class SystemKeys(BaseModel):
 
     multireplica: bool = False
     num_replicas: Count | None = None
+    max_simulated_replicas: Count = 2
     num_streams: Count | None = None
     num_workers: Index | None = None
     num_workers_per_csx: Index | None = None

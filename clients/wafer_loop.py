@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clients import following, report
-from clients.compiling import WEIGHT_STREAMING, Capture, Compiled, compile_job
+from clients.compiling import Capture, Compiled, compile_job
 from clients.job import Job
 from clients.launcher import LocalWorkers, loader_arguments
 from clients.resuming import starts
@@ -19,6 +19,7 @@ from clients.skipping import skips_of
 from clients.working import here
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
+from wafer_sim.fabric.result import WEIGHT_STREAMING
 from wafer_sim.memory_size import size_from
 from wire.errors import InvalidInput, NotFound, Refused
 from wire.v1 import coordinator_pb2, run_pb2
@@ -42,7 +43,7 @@ def train(capture: Capture, job: Job) -> report.Outcome | None:
     """
     with _chief(job) as session:
         start = _start(job)
-        compiled = compile_job(capture, job)
+        compiled = compile_job(capture, job, _replicas_of(start, job))
         step = _begin(job, compiled) if start is None else _go_on(start, job, compiled.captured.plan)
         live = session.live_run(str(job.model_dir))
         last = last_step(job, step, compiled.captured.source.steps_per_epoch(), live)
@@ -150,6 +151,13 @@ def _found(job: Job) -> tuple[Path, Checkpoint]:
     for problem in damaged:
         log.warning("A damaged checkpoint is passed over: %s", problem)
     return job.model_dir / f"checkpoint_{checkpoint.step}", checkpoint
+
+
+def _replicas_of(start: Checkpoint | None, job: Job) -> int | None:
+    """The replicas of the checkpoint that a run goes on from; None where it need not keep them."""
+    if start is None or not start.streams or job.config.is_pretrained_checkpoint:
+        return None
+    return start.data.get("replicas")
 
 
 def _begin(job: Job, compiled: Compiled) -> int:

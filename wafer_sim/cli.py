@@ -179,6 +179,7 @@ def estimate(  # noqa: PLR0913 - its options
     params: Path,
     mode: Literal["pipeline", "weight_streaming"] = "pipeline",
     batch_size: int | None = None,
+    multireplica: Annotated[bool, _FLAG] = False,
     machine: str | None = None,
     rate: float | None = None,
     html: Path | None = None,
@@ -193,6 +194,8 @@ def estimate(  # noqa: PLR0913 - its options
         The execution strategy.
     batch_size
         Instead of the one in train_input.
+    multireplica
+        With as many replicas as fit the wafer and help, which share the batch.
     machine
         Instead of the CS-2: a name, or a file with a machine's numbers.
     rate
@@ -206,6 +209,7 @@ def estimate(  # noqa: PLR0913 - its options
     overrides = {
         "train_input.batch_size": batch_size,
         "runconfig.machine": machine,
+        "runconfig.multireplica": True if multireplica else None,
         "runconfig.execution_strategy": mode,
     }
     with compiled(params.expanduser(), overrides) as directory:

@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clients.compiling import Captured
-from clients.input import LoaderInput, eval_plan, replicas_of, train_plan
+from clients.captured import Captured
+from clients.input import LoaderInput, eval_plan, train_plan
 from clients.job import EVAL, Job
 from clients.pytorch.capture import capture, initial_weights
 from clients.pytorch.feed import loader_errors
 from clients.pytorch.model import PyTorchBaseModel
+from clients.replicas import is_open, replicas_of
 from clients.pytorch.origin import RECORD, origin_of
 from streamer.advice.review import Watched, review
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Program
@@ -24,26 +25,42 @@ from wire.errors import InvalidInput
 log = logging.getLogger("clients")
 
 
-def captured_job(model: PyTorchBaseModel, loader: Iterable[Any], watched: Watched, job: Job) -> Captured:
+def captured_job(
+    model: PyTorchBaseModel, loader: Iterable[Any], watched: Watched, job: Job, replicas: int | None = None
+) -> Captured:
     """Look at the loader, capture the model. watched: what was seen while the loader was made.
+
+    replicas: so many where the compiler chooses their number, None: as many as the run may simulate.
 
     Raises InvalidInput, NotFound or Refused.
     """
     with loader_errors():
         source = LoaderInput.of(loader)
-    optimizer = ""
+    optimizer, allowed = "", job.mode != EVAL and model.allow_multireplica
     if job.mode == EVAL:
         plan = eval_plan(source, job.config)
         with loader_errors():
             sizes = [plan.batch_size, *source.batch_sizes(loader, job.config.eval_steps)]
         entries = [Entry(EVALUATE, size) for size in dict.fromkeys(sizes)]
     else:
-        plan = train_plan(source, job.config, _replicas(model, job))
+        if job.config.multireplica and not allowed:
+            log.warning("multireplica: this model does not allow it (model.allow_multireplica), so one replica runs")
+        count = replicas_of(job.config, source.batch_size, allowed=allowed, given=replicas)
+        plan = train_plan(source, job.config, count)
         entries = [Entry(GRADIENTS, plan.batch_size // plan.replicas)]
         optimizer = OptimizerSpec.from_params(job.params["optimizer"]).model_dump_json()
     program, beside = _program(model, first_batch(loader), entries, job)
     reviewed = partial(review, loader, watched, source.opened, job.input_section)
-    return Captured(source, plan, program, partial(_begin, model), reviewed, optimizer, beside=beside)
+    return Captured(
+        source,
+        plan,
+        program,
+        partial(_begin, model),
+        reviewed,
+        optimizer,
+        beside=beside,
+        open_replicas=is_open(job.config, allowed=allowed),
+    )
 
 
 def _begin(model: PyTorchBaseModel) -> tuple[int, State]:
@@ -61,12 +78,6 @@ def _program(
         return known[0], {RECORD: known[1]}
     program = capture(model, batch, entries)
     return program, {RECORD: origin.record()} if origin else {}
-
-
-def _replicas(model: PyTorchBaseModel, job: Job) -> int:
-    if job.config.multireplica and not model.allow_multireplica:
-        log.warning("multireplica: this model does not allow it (model.allow_multireplica), so one replica runs")
-    return replicas_of(job.config, train=True, allowed=model.allow_multireplica)
 
 
 def first_batch(loader: Iterable[Any]) -> Any:

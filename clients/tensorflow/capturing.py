@@ -7,9 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from clients.compiling import Captured
-from clients.input import LoaderInput, eval_plan, replicas_of, train_plan
+from clients.captured import Captured
+from clients.input import LoaderInput, eval_plan, train_plan
 from clients.job import EVAL, Job
+from clients.replicas import is_open, replicas_of
 from clients.tensorflow import exchange, plain_checkpoints
 from clients.tensorflow.backends import Setup
 from clients.tensorflow.calls import call_input_fn, place
@@ -23,8 +24,10 @@ from wafer_sim.runtime.protocol import State
 from wire.errors import InvalidInput, Refused
 
 
-def captured_job(setup: Setup, job: Job, host: HostSummaries | None = None) -> Captured:
+def captured_job(setup: Setup, job: Job, host: HostSummaries | None = None, replicas: int | None = None) -> Captured:
     """Look at the dataset, capture the model_fn. host: is prepared for a host call of training.
+
+    replicas: so many where the compiler chooses their number, None: as many as the run may simulate.
 
     Raises InvalidInput, NotFound or Refused.
     """
@@ -36,7 +39,7 @@ def captured_job(setup: Setup, job: Job, host: HostSummaries | None = None) -> C
         entry = Entry(EVALUATE, plan.batch_size)
     else:
         _require_endless(dataset, job)
-        plan = train_plan(source, job.config, replicas_of(job.config, train=True, allowed=True))
+        plan = train_plan(source, job.config, replicas_of(job.config, source.batch_size, allowed=True, given=replicas))
         entry = Entry(GRADIENTS, plan.batch_size // plan.replicas)
     spec = dataset.element_spec
     element = spec if isinstance(spec, tuple) and len(spec) == 2 else (spec, None)
@@ -46,7 +49,15 @@ def captured_job(setup: Setup, job: Job, host: HostSummaries | None = None) -> C
     if graphs.host_call is not None:
         (host or HostSummaries(setup.model_dir)).prepare(*graphs.host_call)
         every = setup.config.save_summary_steps or 0
-    return Captured(source, plan, graphs.program, lambda: _begin(setup, graphs), reviewed, summary_steps=every)
+    return Captured(
+        source,
+        plan,
+        graphs.program,
+        lambda: _begin(setup, graphs),
+        reviewed,
+        summary_steps=every,
+        open_replicas=is_open(job.config, allowed=job.mode != EVAL),
+    )
 
 
 def _dataset(setup: Setup, job: Job) -> Any:

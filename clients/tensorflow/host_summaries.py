@@ -35,8 +35,9 @@ class HostSummaries:
     def prepare(self, function: Callable[..., Any], tensors: Sequence[Any]) -> None:
         """Call the function once, with placeholders like these tensors, in a graph of its own.
 
-        Raises InvalidInput, at the user's line, for what it raises.
+        A second call takes the place of the first. Raises InvalidInput, at the user's line, for what it raises.
         """
+        self._graph = tf.Graph()
         with self._graph.as_default(), model_errors("making the host call"):
             self._given = [tf.compat.v1.placeholder(_dtype(each), each.shape, name=each.op.name) for each in tensors]
             function(*self._given)

@@ -41,7 +41,7 @@ class WaferBackend:
         mode = TRAIN if asked.mode == ModeKeys.TRAIN else EVAL
         job = _job(setup, mode, asked.input_fn)
         work = compiling.validate if asked.validate_only else compiling.compile_job
-        work(partial(captured_job, setup, job), job)
+        work(partial(captured_job, setup, job, None), job)
 
     def train(self, setup: Setup, asked: Training) -> None:
         """Train to the end, and leave model.ckpt-<step> beside each checkpoint_<step>, and a host call's summaries."""
@@ -69,7 +69,7 @@ class WaferBackend:
         checkpoint = _checkpoint(setup, asked.checkpoint_path)
         job = _job(setup, EVAL, asked.input_fn, eval_steps=asked.steps, checkpoint_path=checkpoint)
         params_files.dump(setup.model.params, setup.model_dir, EVAL)
-        outcome = wafer_loop.evaluate(partial(captured_job, setup, job), job)
+        outcome = wafer_loop.evaluate(partial(captured_job, setup, job, None), job)
         step = int(Path(checkpoint).name.removeprefix("checkpoint_"))
         return {**outcome.metrics, "loss": outcome.loss, "global_step": step}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from clients.input import LoaderInput, eval_plan, replicas_of, streams_of, train_plan
+from clients.input import LoaderInput, eval_plan, streams_of, train_plan
 from clients.sections import RunConfig
 from wire.elements import ElementSpec
 from wire.errors import InvalidInput
@@ -56,15 +56,6 @@ def test_fewer_streams_than_replicas_are_refused() -> None:
     """Each replica needs a stream of its own."""
     with pytest.raises(InvalidInput, match="cannot feed 2 replicas"):
         streams_of(RunConfig(num_streams=1), 2, None)
-
-
-def test_replicas_are_for_training_on_request() -> None:
-    """Two by default, as many as are asked for, one in evaluation and where the model does not allow more."""
-    asked = RunConfig(multireplica=True)
-    assert replicas_of(RunConfig(), train=True, allowed=True) == 1
-    assert replicas_of(asked, train=True, allowed=True) == 2
-    assert replicas_of(RunConfig(multireplica=True, num_replicas=5), train=True, allowed=True) == 5
-    assert replicas_of(asked, train=False, allowed=True) == replicas_of(asked, train=True, allowed=False) == 1
 
 
 def test_the_sizes_of_an_evaluations_batches() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 
 from clients import wafer_loop
-from clients.compiling import Captured, compile_job, refuse_missing_features, validate
+from clients.captured import Captured
+from clients.compiling import compile_job, refuse_missing_features, validate
 from clients.input import LoaderInput
 from clients.job import Job
 from clients.sections import RunConfig
-from clients.wafer_loop import _go_on, _start, evaluate, given_checkpoint, last_step
+from clients.wafer_loop import _go_on, _replicas_of, _start, evaluate, given_checkpoint, last_step
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.compiler.dataflow import Dataflow
@@ -64,6 +66,17 @@ def test_a_pretrained_checkpoint_starts_at_step_0_with_the_streams_of_the_plan(t
     pretrained = job(tmp_path, checkpoint_path=str(tmp_path / "checkpoint_30"), is_pretrained_checkpoint=True)
     assert _go_on(start, pretrained, plan) == 0
     assert plan.streams == 4
+
+
+def test_a_run_keeps_the_replicas_of_its_checkpoint(tmp_path: Path) -> None:
+    """Not those of a checkpoint that took no input, or whose weights only are taken."""
+    path = str(tmp_path / "checkpoint_30")
+    pretrained = job(tmp_path, checkpoint_path=path, is_pretrained_checkpoint=True)
+    start = replace(leave(tmp_path, 30, streams=4), data={"replicas": 2})
+    assert _replicas_of(start, job(tmp_path)) == 2
+    assert _replicas_of(None, job(tmp_path)) is None
+    assert _replicas_of(replace(start, streams=()), job(tmp_path)) is None
+    assert _replicas_of(start, pretrained) is None
 
 
 def test_the_start_of_a_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -120,7 +133,7 @@ def test_a_relative_checkpoint_path_is_made_absolute(tmp_path: Path, monkeypatch
 def test_an_evaluation_without_a_checkpoint_asks_nobody(tmp_path: Path) -> None:
     """That there is nothing to evaluate is known before a coordinator is."""
     with pytest.raises(NotFound, match="no checkpoint to evaluate"):
-        evaluate(lambda: pytest.fail("the model was captured"), job(tmp_path, "eval"))
+        evaluate(lambda _: pytest.fail("the model was captured"), job(tmp_path, "eval"))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +160,7 @@ def test_a_tensorflow_model_is_not_compiled_for_weight_streaming(tmp_path: Path)
     asked = job(tmp_path / "m", execution_strategy="weight_streaming")
     for command in (validate, compile_job):
         with pytest.raises(Refused, match="PyTorch programs") as refused:
-            command(lambda: captured, asked)
+            command(lambda _: captured, asked)
         assert refused.value.where == "runconfig.execution_strategy"
     assert not (tmp_path / "m").exists()
 

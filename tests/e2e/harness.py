@@ -14,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "clients" / "fc_mnist" / "pytorch"
 BIN = Path(sys.executable).parent
+TWO = ("--multireplica", "--num_replicas", "2")
 SECONDS = 120
 
 

@@ -63,6 +63,7 @@ def test_two_replicas_train_and_their_checkpoint_says_so(shared_service: Service
     for name in ("a", "b"):
         done = shared_service.run("--model_dir", str(tmp_path / name), "--multireplica", *SHORT)
         assert done.code == 0, done.said
+        assert "64 fit on the wafer and help; this run simulates 2" in done.said
     manifest = json.loads((tmp_path / "a" / "checkpoint_60" / "manifest.json").read_text())
     assert manifest["data"]["replicas"] == 2
     assert weights_digest(tmp_path / "a", 60) == weights_digest(tmp_path / "b", 60)

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.e2e import tf_project
-from tests.e2e.harness import BIN, Finished, Service, python, weights_digest
+from tests.e2e.harness import BIN, TWO, Finished, Service, python, weights_digest
 from tests.e2e.stage import Stage, until
 
 pytestmark = pytest.mark.e2e
@@ -33,7 +33,7 @@ def run(service: Service, folder: Path, model_dir: Path, *options: str) -> Finis
 def whole(shared_service: Service, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model_dir of an undisturbed run of two replicas with one worker."""
     model_dir = tmp_path_factory.mktemp("whole")
-    done = run(shared_service, folder, model_dir, "--multireplica", "--num_workers", "1")
+    done = run(shared_service, folder, model_dir, *TWO, "--num_workers", "1")
     assert done.code == 0, done.said
     assert "global step 20: loss = " in done.out
     assert f"Training finished with {STEPS * 20} samples in " in done.out
@@ -45,7 +45,7 @@ def test_parts_with_other_workers_give_the_bits_of_the_whole(
 ) -> None:
     """Thirty steps with three workers and the other thirty with two: dropout, schedule and slots go on as they were."""
     for last, workers in (("30", "3"), ("60", "2")):
-        options = ("--multireplica", "--max_steps", last, "--num_workers", workers)
+        options = (*TWO, "--max_steps", last, "--num_workers", workers)
         done = run(shared_service, folder, tmp_path / "m", *options)
         assert done.code == 0, done.said
     assert weights_digest(tmp_path / "m", STEPS) == weights_digest(whole, STEPS)
@@ -56,7 +56,7 @@ def test_a_killed_wafer_process_changes_nothing(folder: Path, whole: Path, tmp_p
     stage = Stage(tmp_path / "stage")
     try:
         model_dir = tmp_path / "m"
-        options = ("--multireplica", "--num_workers", "2")
+        options = (*TWO, "--num_workers", "2")
         chief = stage.chief(folder, model_dir, *options)
         until((model_dir / "checkpoint_20" / "manifest.json").exists, "checkpoint_20")
         stage.kill_wafer()

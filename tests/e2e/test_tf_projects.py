@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.faults.marked import marked, words_of
-from tests.e2e.harness import Finished, Service, python, weights_digest
+from tests.e2e.harness import TWO, Finished, Service, python, weights_digest
 from tests.e2e.stage import Stage, ledger, until
 from tests.e2e.tf_projects.shapes import data as drawings
 from tests.e2e.tf_projects.towers import records
@@ -66,7 +66,7 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def whole(project: Project, shared_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model_dir of an undisturbed run of two replicas with one worker."""
     model_dir = tmp_path_factory.mktemp("whole")
-    project.run(shared_service, model_dir, "--multireplica", "--num_workers", "1")
+    project.run(shared_service, model_dir, *TWO, "--num_workers", "1")
     return model_dir
 
 
@@ -85,7 +85,7 @@ def test_killed_and_resumed_it_is_the_same_model(project: Project, whole: Path, 
         (STEPS, "2", STEPS // 2 + EVERY, lambda: kill_worker(stage)),
     ]
     for last, workers, at, kill in plan:
-        options = ("--multireplica", "--max_steps", str(last), "--num_workers", workers, *project.options)
+        options = (*TWO, "--max_steps", str(last), "--num_workers", workers, *project.options)
         chief = stage.chief(project.folder, model_dir, *options, params="configs/params.yaml")
         until((model_dir / f"checkpoint_{at}" / "manifest.json").exists, f"checkpoint_{at}")
         kill()
@@ -175,7 +175,7 @@ def right(made: dict[str, np.ndarray], project: Project) -> float:
 def test_two_replicas_are_one_on_the_same_batches(project: Project, shared_service: Service, tmp_path: Path) -> None:
     """Without dropout and normalization over a batch, weights and slots agree to 1e-3 relative after sixty steps."""
     states = []
-    for name, options in (("one", ()), ("two", ("--multireplica",))):
+    for name, options in (("one", ()), ("two", TWO)):
         count = ("runconfig.num_streams", str(len(states) + 1), "--max_steps", str(ALIKE), "--num_workers", "1")
         project.run(shared_service, tmp_path / name, *options, *count, *project.calm)
         states.append(checkpoints.read(tmp_path / name / f"checkpoint_{ALIKE}").state)

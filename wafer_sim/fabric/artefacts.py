@@ -84,6 +84,7 @@ def _whole(estimate: Estimate) -> Iterator[str]:
     yield f"Transmission Samples/s:  {estimate.transmission_samples_per_second:,.1f}"
     yield f"Active PEs %:            {estimate.fabric_utilization:.2%}"
     yield f"Compute Utilization %:   {estimate.compute_utilization:.2%}"
+    yield f"Replicas:                {estimate.replicas}"
 
 
 def _kernels(estimate: Estimate) -> Iterator[tuple[str, ...]]:

@@ -46,6 +46,7 @@ Compute Samples/s:       1,893,622.2
 Transmission Samples/s:  95,419,847.3
 Active PEs %:            0.81%
 Compute Utilization %:   23.24%
+Replicas:                1
 
 Kernel  Source     Samples/s  Compute Samples/s  Transmission Samples/s  Active PEs %  Compute Util. %
 fc1              1,940,895.3        4,886,680.2             2,998,717.1         0.58%           20.65%
