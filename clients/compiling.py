@@ -17,9 +17,11 @@ from streamer.advice.wording import lines_of
 from wafer_sim.compiler.dataflow import Dataflow
 from wafer_sim.compiler.precision import describe
 from wafer_sim.compiler.reading import AnyProgram
+from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.executables import write_executable
 from wafer_sim.fabric.result import WEIGHT_STREAMING, Estimate
-from wafer_sim.runtime.opening import no_streaming
+from wafer_sim.memory_size import size_from
+from wafer_sim.runtime.opening import Execution, no_streaming, require_room
 from wire.errors import InvalidInput, Refused
 
 log = logging.getLogger("clients")
@@ -42,11 +44,13 @@ class Compiled:
 def validate(capture: Capture, job: Job) -> AnyProgram:
     """Check data, model and kernels, and leave nothing.
 
-    Raises InvalidInput, NotFound, Refused, and Exhausted for a model that does not fit on the wafer.
+    Raises InvalidInput, NotFound, Refused, also for a model larger than runconfig.wafer_memory, and Exhausted for one
+    that does not fit on the wafer.
     """
     begun = time.perf_counter()
     refuse_missing_features(job)
     captured, estimate = _captured(capture, job)
+    _require_memory(captured, job)
     program = captured.program
     log.info("Input: %s", captured.source.description)
     log.info("Element: %s", ", ".join(f"{t.name} {t.dtype}{list(t.shape)}" for t in program.inputs))
@@ -72,6 +76,7 @@ def compile_job(capture: Capture, job: Job, kept: int | None = None) -> Compiled
     begun = time.perf_counter()
     refuse_missing_features(job)
     captured, estimate = _captured(capture, job, kept)
+    _require_memory(captured, job)
     folder = Path(job.config.compile_dir or job.model_dir)
     path, cached = write_executable(folder, captured.program, {**estimating.reports(estimate), **captured.beside})
     seconds = time.perf_counter() - begun
@@ -99,6 +104,19 @@ def _captured(capture: Capture, job: Job, kept: int | None = None) -> tuple[Capt
         captured = captured if count == captured.plan.replicas else capture(count)
     log.info("Replicas: %s", sentence(job.config, captured.plan.replicas, estimate, kept))
     return captured, estimate
+
+
+def _require_memory(captured: Captured, job: Job) -> None:
+    """What the wafer process would refuse for want of runconfig.wafer_memory is refused now."""
+    if job.config.wafer_memory is None:
+        return
+    if isinstance(captured.program, Dataflow):
+        log.warning("runconfig.wafer_memory bounds PyTorch programs only; this one runs without a bound")
+        return
+    optimizer = OptimizerSpec.from_json(captured.optimizer) if captured.optimizer else None
+    streaming = job.model_dir if job.config.execution_strategy == WEIGHT_STREAMING else None
+    how = Execution(streaming, size_from(job.config.wafer_memory), captured.plan.replicas)
+    require_room(captured.program, optimizer, how)
 
 
 def _advise(captured: Captured, job: Job) -> None:

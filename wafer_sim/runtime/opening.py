@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from wafer_sim.runtime.streamed_executor import Rooms
 
 
+_MORE = "give more memory (runconfig.wafer_memory, wafer_sim serve --wafer-memory)"
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
     """How a program is executed. streaming: where its weights are held in weight streaming; None: pipelined.
@@ -57,6 +60,12 @@ def open_executor(  # noqa: PLR0913 - what runs, from where on, and how
     if not fresh:
         executor.load(state)
     return executor
+
+
+def require_room(program: Program, optimizer: OptimizerSpec | None, how: Execution) -> None:
+    """Raises Refused where how.memory is too little for a program: by how much, and what would do."""
+    if how.memory:
+        _rooms(program, optimizer, how)
 
 
 def no_streaming() -> Refused:
@@ -101,8 +110,8 @@ def _too_large(sizes: Sizes, how: Execution) -> Refused:
     if how.streaming is not None:
         over = size_text(sizes.streamed - how.memory)
         what = f"weight streaming takes {size_text(sizes.streamed)} for the largest layer of this model and its values"
-        fix = "lower the batch size or num_replicas, or start wafer_sim serve with more --wafer-memory"
-        return Refused(f"{what}; {has}, {over} too little", where="wafer_sim serve --wafer-memory", fix=fix)
+        fix = f"lower the batch size or num_replicas, or {_MORE}"
+        return Refused(f"{what}; {has}, {over} too little", where="runconfig.execution_strategy", fix=fix)
     over = size_text(sizes.pipelined - how.memory)
     parts = (
         f"{size_text(sizes.weights)} of weights and {size_text(sizes.optimizer_state)} of optimizer state among them"
@@ -112,7 +121,6 @@ def _too_large(sizes: Sizes, how: Execution) -> Refused:
     fix = (
         f"set runconfig.execution_strategy: weight_streaming, which takes {size_text(sizes.streamed)}"
         if would
-        else f"weight streaming takes {size_text(sizes.streamed)}, too much as well: lower the batch size, "
-        "or start wafer_sim serve with more --wafer-memory"
+        else f"weight streaming takes {size_text(sizes.streamed)}, too much as well: lower the batch size, or {_MORE}"
     )
     return Refused(what, where="runconfig.execution_strategy", fix=fix)

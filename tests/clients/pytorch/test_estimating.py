@@ -11,7 +11,6 @@ from torch import nn
 from torch.nn import functional
 
 from clients.captured import Captured
-from clients.compiling import compile_job
 from clients.estimating import estimate_of
 from clients.input import LoaderInput
 from clients.job import Job
@@ -39,10 +38,10 @@ class Model(PyTorchBaseModel):
         return functional.cross_entropy(self.model(x), labels)
 
 
-def captured(program: Program, replicas: int, *, is_open: bool = False) -> Captured:
+def captured(program: Program, replicas: int) -> Captured:
     source = LoaderInput.__new__(LoaderInput)
     plan = run_pb2.DataPlan(replicas=replicas, batch_size=BATCH_SIZE)
-    return Captured(source, plan, program, lambda: (0, State({})), lambda: None, open_replicas=is_open)
+    return Captured(source, plan, program, lambda: (0, State({})), lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -59,32 +58,3 @@ def test_replicas_in_weight_streaming_run_without_an_estimate(
     made = estimate_of(captured(program, replicas), asked)
     assert (made is not None) == there
     assert ("No estimate: weight streaming has one replica" in caplog.text) == (not there)
-
-
-@pytest.mark.parametrize(
-    ("kept", "captures", "replicas", "said"),
-    [
-        (None, [None, 1], 1, "Replicas: 1 fit on the wafer and help"),
-        (2, [2], 2, "1 fit on the wafer and help; this run has 2, as its checkpoint"),
-    ],
-)
-def test_the_compiler_chooses_how_many_replicas_there_are(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, kept: int | None, captures: list[Any], replicas: int, said: str
-) -> None:
-    """More would not help a model that is as small as this: the run has one, but for one that goes on with two."""
-    asked: list[int | None] = []
-
-    def again(count: int | None) -> Captured:
-        asked.append(count)
-        program = capture(Model(), BATCH, [Entry(GRADIENTS, BATCH_SIZE // (count or 2))])
-        return captured(program, count or 2, is_open=True)
-
-    caplog.set_level("INFO")
-    config = RunConfig(multireplica=True)
-    made = compile_job(again, Job({}, config, Path("p.yaml"), tmp_path, "train"), kept)
-    assert asked == captures
-    assert made.captured.plan.replicas == replicas
-    assert made.estimate is not None
-    assert made.estimate.replicas == 1
-    assert said in caplog.text
-    assert "Replicas:                1\n" in (made.path / "compile_report.txt").read_text()

@@ -1,0 +1,121 @@
+"""Validate and compile of a captured PyTorch job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_models import make_params
+from torch import nn
+from torch.nn import functional
+
+from clients.captured import Captured
+from clients.compiling import compile_job, validate
+from clients.input import LoaderInput
+from clients.job import Job
+from clients.pytorch import PyTorchBaseModel
+from clients.pytorch.capture import capture
+from clients.sections import RunConfig
+from wafer_sim.compiler.program import GRADIENTS, Entry, Program
+from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.runtime.protocol import State
+from wire.elements import ElementSpec
+from wire.errors import Refused
+from wire.v1 import run_pb2
+
+WIDTH, ROWS = 768, 8
+BATCH = (torch.zeros(ROWS, WIDTH), torch.zeros(ROWS, dtype=torch.int64))
+ADAM = OptimizerSpec.from_params({"optimizer_type": "adam", "learning_rate": 0.1}).to_json()
+
+
+class Model(PyTorchBaseModel):
+    """Equal layers and their loss."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__(make_params(), nn.Sequential(*(nn.Linear(WIDTH, WIDTH) for _ in range(depth))))
+
+    def __call__(self, data: Any) -> torch.Tensor:
+        x, labels = data
+        return functional.cross_entropy(self.model(x), labels)
+
+
+def program(depth: int, rows: int = ROWS) -> Program:
+    return capture(Model(depth), BATCH, [Entry(GRADIENTS, rows)])
+
+
+def captured(made: Program, replicas: int = 1, *, is_open: bool = False) -> Captured:
+    source = LoaderInput(ElementSpec(()), ROWS, 100, True, True, "", "rows")
+    plan = run_pb2.DataPlan(replicas=replicas, batch_size=ROWS)
+    return Captured(source, plan, made, lambda: (0, State({})), lambda: None, ADAM, open_replicas=is_open)
+
+
+def job(folder: Path, **config: Any) -> Job:
+    return Job({}, RunConfig(**config), Path("p.yaml"), folder, "train")
+
+
+@pytest.mark.parametrize(
+    ("kept", "captures", "replicas", "said"),
+    [
+        (None, [None, 1], 1, "Replicas: 1 fit on the wafer and help"),
+        (2, [2], 2, "1 fit on the wafer and help; this run has 2, as its checkpoint"),
+    ],
+)
+def test_the_compiler_chooses_how_many_replicas_there_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kept: int | None, captures: list[Any], replicas: int, said: str
+) -> None:
+    """More would not help a model that is as small as this: the run has one, but for one that goes on with two."""
+    asked: list[int | None] = []
+
+    def again(count: int | None) -> Captured:
+        asked.append(count)
+        return captured(program(1, ROWS // (count or 2)), count or 2, is_open=True)
+
+    caplog.set_level("INFO")
+    made = compile_job(again, job(tmp_path, multireplica=True), kept)
+    assert asked == captures
+    assert made.captured.plan.replicas == replicas
+    assert made.estimate is not None
+    assert made.estimate.replicas == 1
+    assert said in caplog.text
+    assert "Replicas:                1\n" in (made.path / "compile_report.txt").read_text()
+
+
+@pytest.fixture(scope="module")
+def deep() -> Captured:
+    """Four layers of 2.4 MB each: some 50 MB layer-pipelined with what an update needs, some 30 MB layer by layer."""
+    return captured(program(4))
+
+
+@pytest.mark.parametrize(
+    ("memory", "strategy", "said", "do"),
+    [
+        ("40MB", "pipeline", "layer-pipelined", "set runconfig.execution_strategy: weight_streaming, which takes"),
+        ("10MB", "pipeline", "layer-pipelined", "too much as well"),
+        ("10MB", "weight_streaming", "for the largest layer", "lower the batch size"),
+    ],
+)
+def test_a_model_larger_than_the_given_memory_is_refused_on_the_laptop(
+    tmp_path: Path, deep: Captured, memory: str, strategy: str, said: str, do: str
+) -> None:
+    """By how much, and whether weight streaming would do; validate and compile both say it, and leave nothing."""
+    asked = job(tmp_path / "m", wafer_memory=memory, execution_strategy=strategy)
+    for command in (validate, compile_job):
+        with pytest.raises(Refused, match=said) as refused:
+            command(lambda _: deep, asked)
+        assert "MB too little" in refused.value.what
+        assert do in refused.value.fix
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_model_that_fits_the_given_memory_compiles(tmp_path: Path, deep: Captured) -> None:
+    """With enough of it, or layer by layer."""
+    for config in ({"wafer_memory": "1GB"}, {"wafer_memory": "40MB", "execution_strategy": "weight_streaming"}):
+        assert compile_job(lambda _: deep, job(tmp_path, **config)).path.is_dir()
+
+
+def test_validate_leaves_no_executable(tmp_path: Path, deep: Captured) -> None:
+    """Not a file in the model_dir, nor the model_dir."""
+    validate(lambda _: deep, job(tmp_path / "m"))
+    assert not (tmp_path / "m").exists()
