@@ -78,9 +78,11 @@ def compile_job(capture: Capture, job: Job, kept: int | None = None) -> Compiled
     captured, estimate = _captured(capture, job, kept)
     _require_memory(captured, job)
     folder = Path(job.config.compile_dir or job.model_dir)
-    path, cached = write_executable(folder, captured.program, {**estimating.reports(estimate), **captured.beside})
+    beside = {**estimating.reports(estimate), **captured.beside}
+    path, cached, patched = write_executable(folder, captured.program, beside, captured.optimizer)
     seconds = time.perf_counter() - begun
-    log.info("%s in %.1f s: %s", "Compile was cached; found" if cached else "Compiled", seconds, path)
+    found = "; ".join(["Compile was cached", *(["patched: " + ", ".join(patched)] if patched else []), "found"])
+    log.info("%s in %.1f s: %s", found if cached else "Compiled", seconds, path)
     log.info("Precision: %s", describe(captured.program))
     if estimate is not None:
         log.info("Estimate: %s samples/s; `wafer_sim report %s` shows it", f"{estimate.samples_per_second:,.0f}", path)

@@ -131,8 +131,9 @@ class Dataflow:
     def digest(self) -> str:
         """64 hex digits that name the executable: the same for two programs that differ in constants only.
 
-        Floating-point attributes and constants of rank 0 (dropout rate, learning rate, the optimizer's constants) and
-        source lines are left out, as the cache key of the real compiler leaves them out.
+        Floating-point attributes and constants of rank 0 (dropout rate, learning rate, the optimizer's constants),
+        whole numbers that can shape nothing (a schedule's steps) and source lines are left out, as the cache key of
+        the real compiler leaves them out.
         """
         from wafer_sim.compiler.dataflow_json import program_out
 

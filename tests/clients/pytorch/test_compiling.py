@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from small_models import make_params
@@ -16,10 +18,12 @@ from clients.compiling import compile_job, validate
 from clients.input import LoaderInput
 from clients.job import Job
 from clients.pytorch import PyTorchBaseModel
-from clients.pytorch.capture import capture
+from clients.pytorch.capture import capture, initial_weights
 from clients.sections import RunConfig
 from wafer_sim.compiler.program import GRADIENTS, Entry, Program
 from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.executables import read_executable, read_optimizer
+from wafer_sim.runtime.opening import open_executor
 from wafer_sim.runtime.protocol import State
 from wire.elements import ElementSpec
 from wire.errors import Refused
@@ -119,3 +123,24 @@ def test_validate_leaves_no_executable(tmp_path: Path, deep: Captured) -> None:
     """Not a file in the model_dir, nor the model_dir."""
     validate(lambda _: deep, job(tmp_path / "m"))
     assert not (tmp_path / "m").exists()
+
+
+def test_a_changed_learning_rate_finds_the_cached_compile_and_trains_with_the_new_rate(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is patched into the executable, and said; SGD goes twice as far with twice the rate."""
+    caplog.set_level("INFO")
+    model = Model(1)
+    made = capture(model, BATCH, [Entry(GRADIENTS, ROWS)])
+    state, went = State(initial_weights(model)), []
+    for rate in (0.1, 0.2):
+        spec = OptimizerSpec.from_params({"optimizer_type": "sgd", "learning_rate": rate}).to_json()
+        compiled = compile_job(lambda _, spec=spec: replace(captured(made), optimizer=spec), job(tmp_path))
+        executor = open_executor(read_executable(compiled.path), state, read_optimizer(compiled.path))
+        batch = [np.ones((ROWS, WIDTH), np.float32), np.zeros(ROWS, np.int64)]
+        executor.apply(executor.gradients(batch, seed=0, step=0, replica=0).tensors, 0)
+        went.append(executor.state().weights["0.bias"] - state.weights["0.bias"])
+    assert compiled.cached
+    assert "Compile was cached; patched: optimizer.learning_rate 0.1 -> 0.2; found in" in caplog.text
+    np.testing.assert_allclose(went[1], 2 * went[0], rtol=1e-5, atol=1e-7)
+    assert np.abs(went[0]).max() > 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
-from small_project import line, points
+from small_project import POINTS, VALUES, line, points
 
 from clients.tensorflow import CerebrasEstimator, CSRunConfig, EstimatorSpec
 from clients.tensorflow.backends import Setup
@@ -15,6 +16,8 @@ from clients.tensorflow.calls import Model
 from clients.tensorflow.capturing import captured_job
 from clients.tensorflow.wafer_backend import _job
 from streamer.advice import pipelines
+from wafer_sim.executables import read_executable
+from wafer_sim.runtime.opening import open_executor
 from wire.errors import Fault, InvalidInput, NotFound, Refused
 
 
@@ -144,3 +147,31 @@ def test_a_validation_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     estimator(tmp_path).compile(full)
     assert [path.name[:3] for path in tmp_path.iterdir()] == ["cs_"]
+
+
+def decayed(features: Any, labels: Any, mode: str, params: dict[str, Any]) -> EstimatorSpec:
+    """The line, with a rate that falls; its first step is of the whole rate."""
+    v1 = tf.compat.v1
+    rate = v1.train.exponential_decay(params["rate"], v1.train.get_global_step(), params["steps"], 0.9)
+    return line(features, labels, mode, {"rate": rate})
+
+
+def test_a_changed_schedule_finds_the_cached_compile_and_trains_with_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rate and steps are patched into the executable, and said; twice the rate goes twice as far."""
+    caplog.set_level("INFO")
+    went = []
+    for params in ({"rate": 0.1, "steps": 100}, {"rate": 0.2, "steps": 500}):
+        given = setup(tmp_path, params, decayed, tf_random_seed=1)
+        CerebrasEstimator(decayed, tmp_path, given.config, params).compile(full)
+        (path,) = tmp_path.glob("cs_*")
+        state = captured_job(given, _job(given, "train", full, num_steps=1)).begin()[1]
+        executor = open_executor(read_executable(path), state)
+        executor.apply(executor.gradients([POINTS[:16], VALUES[:16]], seed=0, step=0, replica=0).tensors, 0)
+        went.append(executor.state().weights["slope"] - state.weights["slope"])
+    assert "Compile was cached; patched: " in caplog.text
+    for said in ("ExponentialDecay/initial_learning_rate at ", " 0.1 -> 0.2", " 100 -> 500"):
+        assert said in caplog.text
+    np.testing.assert_allclose(went[1], 2 * went[0], rtol=1e-5)
+    assert np.abs(went[0]).max() > 0

@@ -22,10 +22,10 @@ FLOAT = {"T": Dtype("float32")}
 def test_a_whole_program_passes_and_is_an_executable(flows: Flows, tmp_path: Path) -> None:
     """It is written, read and found again as the other kind of program is."""
     assert check_program(flows.program()) == []
-    path, there = write_executable(tmp_path, flows.program())
+    path, there, _ = write_executable(tmp_path, flows.program())
     assert not there
     assert read_executable(path) == flows.program()
-    assert write_executable(tmp_path, flows.program()) == (path, True)
+    assert write_executable(tmp_path, flows.program())[:2] == (path, True)
 
 
 NODES = {
