@@ -6,8 +6,10 @@ import logging
 import math
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clients import estimating
 from clients.captured import Capture, Captured
@@ -23,6 +25,7 @@ from wafer_sim.fabric.result import WEIGHT_STREAMING, Estimate
 from wafer_sim.memory_size import size_from
 from wafer_sim.runtime.opening import Execution, no_streaming, require_room
 from wire.errors import InvalidInput, Refused
+from wire.findings import Findings
 
 log = logging.getLogger("clients")
 
@@ -48,9 +51,7 @@ def validate(capture: Capture, job: Job) -> AnyProgram:
     that does not fit on the wafer.
     """
     begun = time.perf_counter()
-    refuse_missing_features(job)
-    captured, estimate = _captured(capture, job)
-    _require_memory(captured, job)
+    captured, estimate = _looked_at(capture, job)
     program = captured.program
     log.info("Input: %s", captured.source.description)
     log.info("Element: %s", ", ".join(f"{t.name} {t.dtype}{list(t.shape)}" for t in program.inputs))
@@ -74,9 +75,7 @@ def compile_job(capture: Capture, job: Job, kept: int | None = None) -> Compiled
     kept: replicas of the checkpoint that the run goes on from, which it keeps where the compiler chooses their number.
     """
     begun = time.perf_counter()
-    refuse_missing_features(job)
-    captured, estimate = _captured(capture, job, kept)
-    _require_memory(captured, job)
+    captured, estimate = _looked_at(capture, job, kept)
     folder = Path(job.config.compile_dir or job.model_dir)
     beside = {**estimating.reports(estimate), **captured.beside}
     path, cached, patched = write_executable(folder, captured.program, beside, captured.optimizer)
@@ -90,14 +89,28 @@ def compile_job(capture: Capture, job: Job, kept: int | None = None) -> Compiled
     return Compiled(captured, path, cached, seconds, estimate)
 
 
-def _captured(capture: Capture, job: Job, kept: int | None = None) -> tuple[Captured, Estimate | None]:
-    """What was captured, with the number of replicas that the run has, and the estimate.
+def _looked_at(capture: Capture, job: Job, kept: int | None = None) -> tuple[Captured, Estimate | None]:
+    """What was captured, with the number of replicas that the run has, and the estimate. Tells all problems at once.
 
     Where the compiler chooses that number, the estimate has as many as fit the wafer and help.
     """
-    captured = capture(kept)
-    if job.config.execution_strategy == WEIGHT_STREAMING and isinstance(captured.program, Dataflow):
-        raise no_streaming()
+    findings = Findings()
+    with findings:
+        refuse_missing_features(job.params, job.config.fabric_mode, job.mode)
+    with findings:
+        captured = capture(kept)
+        with findings:
+            if job.config.execution_strategy == WEIGHT_STREAMING and isinstance(captured.program, Dataflow):
+                raise no_streaming()
+            captured, estimate = _placed(captured, capture, job, kept)
+        with findings:
+            _require_memory(captured, job)
+    findings.settle()
+    return captured, estimate
+
+
+def _placed(captured: Captured, capture: Capture, job: Job, kept: int | None) -> tuple[Captured, Estimate | None]:
+    """With the compiler's number of replicas, where it chooses it; and the estimate."""
     estimate = estimating.estimate_of(captured, job)
     if not captured.open_replicas:
         return captured, estimate
@@ -128,12 +141,12 @@ def _advise(captured: Captured, job: Job) -> None:
         logging.getLogger(job.wording.logger).info("%s", line)
 
 
-def refuse_missing_features(job: Job) -> None:
+def refuse_missing_features(params: Mapping[str, Any], fabric_mode: str, mode: str) -> None:
     """Raises Refused for what this wafer has not, and InvalidInput for what an evaluation has not."""
-    if (job.params.get("csconfig") or {}).get("use_cbfloat16"):
+    if (params.get("csconfig") or {}).get("use_cbfloat16"):
         what = "this wafer has no cbfloat16; it has float16 and bfloat16"
         fix = "set it to False; model.use_bfloat16: True asks for bfloat16"
         raise Refused(what, where="csconfig.use_cbfloat16", fix=fix)
-    if job.mode != TRAIN and job.config.fabric_mode != "compute":
-        what = f"fabric_mode {job.config.fabric_mode} measures the input of a training run; an evaluation computes"
+    if mode != TRAIN and fabric_mode != "compute":
+        what = f"fabric_mode {fabric_mode} measures the input of a training run; an evaluation computes"
         raise InvalidInput(what, where="runconfig.fabric_mode", fix="leave it out in mode eval")

@@ -8,9 +8,9 @@ from typing import Any, Protocol, TypeVar
 
 from clients import params as params_files
 from clients.arguments import Arguments
-from clients.findings import Findings
 from clients.paths import resolve_data
 from clients.sources import model_errors
+from wire.findings import Findings
 
 DefaultParams = Callable[[dict[str, Any]], dict[str, Any] | None]
 """Fills in params, in place or as its result."""

@@ -44,6 +44,11 @@ def user_line_of(error: BaseException) -> str:
     return innermost((frame.filename, frame.lineno or 0) for frame in frames)
 
 
+def calling_line() -> str:
+    """The user's line that is being run; "" where there is none."""
+    return innermost((frame.filename, frame.lineno or 0) for frame in traceback.extract_stack()[:-1])
+
+
 def is_users(file: str) -> bool:
     """Whether a file is the user's own, neither of a library nor of this project's machinery."""
     return not file.startswith(_NOT_THE_USERS)

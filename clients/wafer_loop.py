@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clients import following, report
-from clients.compiling import Capture, Compiled, compile_job
+from clients.captured import Capture
+from clients.compiling import Compiled, compile_job
 from clients.job import Job
 from clients.launcher import LocalWorkers, loader_arguments
 from clients.resuming import starts

@@ -21,6 +21,8 @@ from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Program
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.runtime.protocol import State
 from wire.errors import InvalidInput
+from wire.findings import Findings
+from wire.v1 import run_pb2
 
 log = logging.getLogger("clients")
 
@@ -32,24 +34,19 @@ def captured_job(
 
     replicas: so many where the compiler chooses their number, None: as many as the run may simulate.
 
-    Raises InvalidInput, NotFound or Refused.
+    Raises InvalidInput, NotFound or Refused; problems of input and model that do not need each other together.
     """
     with loader_errors():
         source = LoaderInput.of(loader)
-    optimizer, allowed = "", job.mode != EVAL and model.allow_multireplica
-    if job.mode == EVAL:
-        plan = eval_plan(source, job.config)
-        with loader_errors():
-            sizes = [plan.batch_size, *source.batch_sizes(loader, job.config.eval_steps)]
-        entries = [Entry(EVALUATE, size) for size in dict.fromkeys(sizes)]
-    else:
-        if job.config.multireplica and not allowed:
-            log.warning("multireplica: this model does not allow it (model.allow_multireplica), so one replica runs")
-        count = replicas_of(job.config, source.batch_size, allowed=allowed, given=replicas)
-        plan = train_plan(source, job.config, count)
-        entries = [Entry(GRADIENTS, plan.batch_size // plan.replicas)]
-        optimizer = OptimizerSpec.from_params(job.params["optimizer"]).model_dump_json()
-    program, beside = _program(model, first_batch(loader), entries, job)
+    allowed = job.mode != EVAL and model.allow_multireplica
+    findings, entries = Findings(), [Entry(EVALUATE if job.mode == EVAL else GRADIENTS, source.batch_size)]
+    with findings:
+        plan = _plan(source, job, allowed, replicas)
+        entries = _entries(source, plan, loader, job)
+    with findings:
+        program, beside = _program(model, first_batch(loader), entries, job)
+    findings.settle()
+    optimizer = "" if job.mode == EVAL else OptimizerSpec.from_params(job.params["optimizer"]).model_dump_json()
     reviewed = partial(review, loader, watched, source.opened, job.input_section)
     return Captured(
         source,
@@ -78,6 +75,23 @@ def _program(
         return known[0], {RECORD: known[1]}
     program = capture(model, batch, entries)
     return program, {RECORD: origin.record()} if origin else {}
+
+
+def _plan(source: LoaderInput, job: Job, allowed: bool, replicas: int | None) -> run_pb2.DataPlan:
+    if job.mode == EVAL:
+        return eval_plan(source, job.config)
+    if job.config.multireplica and not allowed:
+        log.warning("multireplica: this model does not allow it (model.allow_multireplica), so one replica runs")
+    count = replicas_of(job.config, source.batch_size, allowed=allowed, given=replicas)
+    return train_plan(source, job.config, count)
+
+
+def _entries(source: LoaderInput, plan: run_pb2.DataPlan, loader: Iterable[Any], job: Job) -> list[Entry]:
+    if job.mode != EVAL:
+        return [Entry(GRADIENTS, plan.batch_size // plan.replicas)]
+    with loader_errors():
+        sizes = [plan.batch_size, *source.batch_sizes(loader, job.config.eval_steps)]
+    return [Entry(EVALUATE, size) for size in dict.fromkeys(sizes)]
 
 
 def first_batch(loader: Iterable[Any]) -> Any:

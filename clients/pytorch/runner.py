@@ -17,7 +17,6 @@ from clients import compiling
 from clients import params as params_files
 from clients.arguments import Arguments, ExtraParsers, parse
 from clients.ending import one_screen
-from clients.findings import Findings
 from clients.in_force import DefaultParams, in_force
 from clients.job import EVAL, TRAIN, DataFunction, Job
 from clients.progress import LogLines
@@ -31,6 +30,7 @@ from clients.working import work_unless_chief
 from streamer.advice.review import Watched, watching
 from streamer.pipeline import loader_input
 from wire.errors import InvalidInput
+from wire.findings import Findings
 
 ModelFunction = Callable[..., PyTorchBaseModel]
 READ_IN = {"train_input": (TRAIN, "train_and_eval"), "eval_input": (EVAL, "train_and_eval")}
@@ -81,7 +81,7 @@ def _run(words: list[str], folder: Path, functions: _Functions, extra: ExtraPars
     data_is_there = not findings
     with findings:
         if config.validate_only or config.compile_only or config.cs_ip:
-            compiling.refuse_missing_features(jobs[0])
+            compiling.refuse_missing_features(params, config.fabric_mode, modes[0])
     with findings:
         model, device = _model(functions.model, jobs[0])
     for job in jobs if data_is_there else ():

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from clients.tensorflow.building import Built, Call, build, fields, in_order, line_of
+from clients.tensorflow.building import Built, Call, build, fields, in_order
+from clients.tensorflow.lines import line_of
 from clients.tensorflow.nodes import KEY_NODE, STATELESS, TRAIN_NODE, Nodes, moved_value, reference
-from clients.tensorflow.pruning import Parts, evaluation_parts, training_parts
-from wafer_sim.compiler.check import require_supported
+from clients.tensorflow.pruning import Parts, evaluation_parts, loss_parts, training_parts
+from wafer_sim.compiler.check import require_kernels, require_supported
 from wafer_sim.compiler.dataflow import (
     BUFFER,
     GRAD,
@@ -31,9 +32,10 @@ from wafer_sim.compiler.dataflow import (
     DataGraph,
     Variable,
 )
-from wafer_sim.compiler.program import GRADIENTS, Entry, Tensor
+from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Tensor
 from wafer_sim.runtime.protocol import State
 from wire.errors import InvalidInput, Refused
+from wire.findings import Findings
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -69,25 +71,47 @@ def capture(call: Call, element: Any, entries: Sequence[Entry], seed: int = 0) -
     Raises InvalidInput, at the user's own line, for a model_fn that fails or gives no scalar loss or no train_op, and
     Refused for what the wafer has not: operations without a kernel, the Metrics API in training, a train_op that needs
     the batch by another way than gradients
-    and values that are not trained, such as moving averages.
+    and values that are not trained, such as moving averages. Problems that do not need each other are told together.
     """
     variables: dict[str, Variable] = {}
     weights: Arrays = {}
     graphs: dict[Entry, DataGraph] = {}
     host_call = None
     for entry in sorted(entries, key=lambda e: e.kind != GRADIENTS):
-        built = build(call, element, entry, seed)
+        findings = Findings()
+        built = build(call, element, entry, seed, findings)
         host_call = host_call or built.host_call
-        parts = training_parts(built) if entry.kind == GRADIENTS else evaluation_parts(built)
-        found, values = _variables(built)
-        _require_same(variables, found)
-        graphs[entry] = _graph(built, parts, entry)
-        variables, weights = {**found, **variables}, {**values, **weights}
-        program = Dataflow(tuple(variables.values()), _inputs(element), {entry: graphs[entry]})
-        require_supported(program)
+        parts = None
+        with findings:
+            parts = _parts(built, entry)
+        with findings:
+            found, values = _variables(built)
+            _require_same(variables, found)
+            variables, weights = {**found, **variables}, {**values, **weights}
+            graphs[entry] = _checked(built, parts, entry, Dataflow(tuple(variables.values()), _inputs(element)))
+        findings.settle()
     program = Dataflow(tuple(variables.values()), _inputs(element), graphs)
     kept = {p.tensor.name for p in program.parameters if p.role != LOCAL}
     return Captured(program, {name: array for name, array in weights.items() if name in kept}, host_call)
+
+
+def _parts(built: Built, entry: Entry) -> Parts | None:
+    """None where there is no train_op, which is told already. Raises what the parts are refused for."""
+    if entry.kind != GRADIENTS:
+        return evaluation_parts(built)
+    return None if built.train_op is None else training_parts(built)
+
+
+def _checked(built: Built, parts: Parts | None, entry: Entry, program: Dataflow) -> DataGraph:
+    """The graph of an entry. Raises Refused where the wafer cannot run it; without parts, where its loss needs
+    operations that have no kernel.
+    """
+    if parts is None:
+        entry = Entry(EVALUATE, entry.batch_size)
+    graph = _graph(built, parts or loss_parts(built), entry)
+    whole = replace(program, graphs={entry: graph})
+    (require_kernels if parts is None else require_supported)(whole)
+    return graph
 
 
 def _inputs(element: Any) -> tuple[Tensor, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from clients.sources import calling_line
 from clients.tensorflow.estimator_spec import EstimatorSpec, require_parts
 from clients.tensorflow.host_call import host_call_to_eval_metric_ops, validate_host_call
 from clients.tensorflow.modes import ModeKeys
+from wire.findings import located
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,7 @@ class CSEstimatorSpec:
 
     host_call: (fn, [tensors]); fn runs on the host with the tensors' values. In evaluation it gives a dict of
     metrics; in training what it writes are summaries. loss, train_op, predictions: as in EstimatorSpec.
+    made_at: the user's line that made this.
     Raises InvalidInput for what is missing in the mode, or a host_call that is none.
     """
 
@@ -24,11 +27,14 @@ class CSEstimatorSpec:
     loss: Any = None
     train_op: Any = None
     predictions: Any = None
+    made_at: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "made_at", calling_line())
         require_parts(self, "CSEstimatorSpec")
         if self.host_call is not None:
-            validate_host_call(self.host_call)
+            with located(self.made_at or "host_call"):
+                validate_host_call(self.host_call)
 
     def as_estimator_spec(self) -> EstimatorSpec:
         """The same off the system: the host call becomes operations of the graph that is the default one now."""

@@ -13,17 +13,17 @@ _FORM = "write host_call=(fn, [tensor, ...]), with one tensor for each argument 
 def validate_host_call(host_call: Any) -> None:
     """Raises InvalidInput for anything that is not (fn, [tensors]), or where fn does not take that many."""
     if not isinstance(host_call, tuple | list) or len(host_call) != 2:
-        raise InvalidInput("host_call is no pair", where="host_call", fix=_FORM)
+        raise InvalidInput("host_call is no pair", fix=_FORM)
     function, tensors = host_call
     if not callable(function):
-        raise InvalidInput(f"host_call begins with {function!r}, no function", where="host_call", fix=_FORM)
+        raise InvalidInput(f"host_call begins with {function!r}, no function", fix=_FORM)
     if not isinstance(tensors, tuple | list):
         what = f"the second part of host_call is a {type(tensors).__name__}, not a list of tensors"
-        raise InvalidInput(what, where="host_call", fix=_FORM)
+        raise InvalidInput(what, fix=_FORM)
     for number, tensor in enumerate(tensors):
         if not hasattr(tensor, "dtype") or not hasattr(tensor, "shape"):
             what = f"tensor {number} of host_call is a {type(tensor).__name__}, no tensor"
-            raise InvalidInput(what, where="host_call", fix=_FORM)
+            raise InvalidInput(what, fix=_FORM)
     _require_arity(function, len(tensors))
 
 
@@ -52,4 +52,4 @@ def _require_arity(function: Any, count: int) -> None:
 
 def _place(function: Any) -> str:
     code = getattr(function, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else "host_call"
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else ""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from clients.tensorflow.building import line_of
+from clients.tensorflow.lines import line_of
 from wafer_sim.compiler.dataflow import Attr, DataNode, Dtype, Shape, Value
 from wafer_sim.kernels.tensorflow import KERNELS
 from wire.errors import Refused

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from clients.tensorflow.building import Built, in_order, line_of
+from clients.tensorflow.building import Built, in_order
+from clients.tensorflow.lines import line_of
 from clients.tensorflow.nodes import STATELESS
 from wafer_sim.kernels.tensorflow import KERNELS, UPDATES
 from wire.errors import InvalidInput, Refused
@@ -81,15 +82,20 @@ def training_parts(built: Built) -> Parts:
     return Parts(computing, updating, idle | ordered, moved, effects, observing)
 
 
+def loss_parts(built: Built) -> Parts:
+    """What the loss needs, of a graph whose other parts are wrong."""
+    return Parts(_reached([built.loss.op], {p.op.name for p in built.inputs.values()}), frozenset(), frozenset())
+
+
 def evaluation_parts(built: Built) -> Parts:
     """What loss and metrics need. Raises Refused for a metric whose value needs the batch."""
     batch = {placeholder.op.name for placeholder in built.inputs.values()}
     updates = [getattr(update, "op", update) for _, update in built.metrics.values()]
     values = _reached([value.op for value, _ in built.metrics.values()], batch)
     if values & batch:
-        name = next(n for n, (v, _) in built.metrics.items() if _reached([v.op], batch) & batch)
+        name, op = next((n, v.op) for n, (v, _) in built.metrics.items() if _reached([v.op], batch) & batch)
         what = f"the value of metric {name!r} depends on the batch and not on its counts only"
-        raise Refused(what, where="model_fn", fix="use the functions of tf.compat.v1.metrics, such as mean")
+        raise Refused(what, where=line_of(op), fix="use the functions of tf.compat.v1.metrics, such as mean")
     return Parts(_reached([built.loss.op, *updates], batch) | values, frozenset(), frozenset())
 
 

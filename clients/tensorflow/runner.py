@@ -21,6 +21,7 @@ from clients.sources import is_users
 from clients.tensorflow.flags import TENSORFLOW
 from clients.tensorflow.sections import RunSection, check
 from wire.errors import InvalidInput
+from wire.findings import Findings
 
 if TYPE_CHECKING:
     from clients.tensorflow.estimator import CerebrasEstimator
@@ -71,16 +72,34 @@ def run(  # noqa: PLR0913, PLR0917 - each is a function of the user's project
     with one_screen():
         default = folder / DEFAULT_PARAMS
         arguments = parse(sys.argv[1:], TENSORFLOW, extra_args_parser_fn, default if default.is_file() else None)
-        params, config = in_force(arguments, folder, default_params_fn, check, READ_IN)
+        findings = Findings()
+        params, config = in_force(arguments, folder, default_params_fn, check, READ_IN, findings)
+        if findings:
+            with findings:
+                _refuse_missing_features(params, config)
+        with findings:
+            _require_mode(config)
+        findings.settle()
         with _logging(config.logging):
             dispatch(project, params, config)
 
 
-def dispatch(project: Project, params: dict[str, Any], config: RunSection) -> None:
-    """Do what the params in force ask for. Raises Faults."""
+def _refuse_missing_features(params: dict[str, Any], config: RunSection) -> None:
+    """What a compile refuses, where it does not come to one because the data is not there."""
+    from clients.compiling import refuse_missing_features
+
+    if config.validate_only or config.compile_only or config.cs_ip:
+        refuse_missing_features(params, config.fabric_mode, config.mode)
+
+
+def _require_mode(config: RunSection) -> None:
     if config.cs_ip and config.mode in ("train_and_eval", "predict"):
         what = f"mode {config.mode} runs off the system only"
         raise InvalidInput(what, where="--mode", fix="train first, then run again with --mode eval")
+
+
+def dispatch(project: Project, params: dict[str, Any], config: RunSection) -> None:
+    """Do what the params in force ask for. Raises Faults."""
     if not config.validate_only:
         params_files.dump(params, Path(config.model_dir), config.mode)
     estimator = _estimator(project, params, config)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from streamer.structure import leaves
 from wire.elements import NUMBERS, STRING, ElementSpec, Field
 from wire.errors import InvalidInput
+from wire.findings import Findings
 
 _BATCHED = "end the dataset in input_fn with .batch(n, drop_remainder=True)"
 
@@ -35,14 +36,22 @@ class Layout:
 def layout_of(element_spec: Any) -> Layout:
     """The layout of a dataset whose element_spec this is. A None in it, as for absent labels, is no field.
 
-    Raises InvalidInput, saying what to change in input_fn, for a batch that is none, or that cannot travel.
+    Raises InvalidInput, saying what to change in input_fn, for a batch that is none, and for all fields that cannot
+    travel.
     """
     flat = tf.nest.flatten(element_spec)
     numbered = tf.nest.pack_sequence_as(element_spec, list(range(len(flat))))
     fields = [(name, number) for name, number in leaves(numbered) if not isinstance(flat[number], tf.NoneTensorSpec)]
     tensors = [number for number, leaf in enumerate(flat) if not isinstance(leaf, tf.NoneTensorSpec)]
+    findings, found = Findings(), []
+    for name, number in fields:
+        with findings:
+            found.append(_field(name, flat[number]))
+    with findings:
+        _require_batches({name: flat[number] for name, number in fields})
+    findings.settle()
     try:
-        spec = ElementSpec(tuple(_field(name, flat[number]) for name, number in fields))
+        spec = ElementSpec(tuple(found))
     except ValueError as error:
         raise InvalidInput(str(error), fix="change it in input_fn") from error
     return Layout(
@@ -92,15 +101,21 @@ def _check_shape(name: str, shape: Any) -> None:
         raise InvalidInput(
             f"nobody knows the shape of field {name!r}", fix="say it in a map of input_fn: tf.ensure_shape(x, ...)"
         )
-    if shape.rank == 0:
-        raise InvalidInput(f"field {name!r} has no batch dimension", fix=_BATCHED)
-    if shape[0] is None:
-        raise InvalidInput(f"the batches of field {name!r} may have different sizes", fix=_BATCHED)
-    if None in tuple(shape):
+    if shape.rank and None in tuple(shape)[1:]:
         raise InvalidInput(
             f"field {name!r} has shape {tuple(shape)}, so its samples may differ in shape",
             fix="use .padded_batch with padded_shapes, or say the shape in a map of input_fn: tf.ensure_shape(x, ...)",
         )
+
+
+def _require_batches(leaves: dict[str, Any]) -> None:
+    """Said of one field, as the others are batched by the same line."""
+    for name, leaf in leaves.items():
+        shape = getattr(leaf, "shape", None)
+        if shape is not None and shape.rank == 0:
+            raise InvalidInput(f"field {name!r} has no batch dimension", fix=_BATCHED)
+        if shape is not None and shape.rank and shape[0] is None:
+            raise InvalidInput(f"the batches of field {name!r} may have different sizes", fix=_BATCHED)
 
 
 def _batch_size(sizes: dict[str, int]) -> int:

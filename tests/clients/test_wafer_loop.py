@@ -144,13 +144,13 @@ def test_an_evaluation_without_a_checkpoint_asks_nobody(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_there_is_refused_by_name(
-    tmp_path: Path, fault: type[Fault], mode: str, params: dict[str, Any], config: dict[str, Any], where: str
+    fault: type[Fault], mode: str, params: dict[str, Any], config: dict[str, Any], where: str
 ) -> None:
     """Nothing that a user asked for is ignored in silence."""
     with pytest.raises(fault) as caught:
-        refuse_missing_features(job(tmp_path, mode, params, **config))
+        refuse_missing_features(params, RunConfig(**config).fabric_mode, mode)
     assert caught.value.where == where
-    refuse_missing_features(job(tmp_path, "train", {"csconfig": {"use_cbfloat16": False}}))
+    refuse_missing_features({"csconfig": {"use_cbfloat16": False}}, "compute", "train")
 
 
 def test_a_tensorflow_model_is_not_compiled_for_weight_streaming(tmp_path: Path) -> None:

@@ -32,7 +32,15 @@ def check_program(program: AnyProgram) -> list[Refusal]:
 
 def require_supported(program: AnyProgram) -> None:
     """Raise Refused, with every operation that has no kernel and the user's line it comes from."""
-    refusals = check_program(program)
+    _refuse(check_program(program))
+
+
+def require_kernels(program: AnyProgram) -> None:
+    """As `require_supported`, for a part of a program: that its inputs and outputs are whole is not asked."""
+    _refuse([refusal for refusal in check_program(program) if refusal.op])
+
+
+def _refuse(refusals: list[Refusal]) -> None:
     if not refusals:
         return
     distinct = list(dict.fromkeys((r.op, r.source, r.hint) for r in refusals))

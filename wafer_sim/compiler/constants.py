@@ -90,9 +90,9 @@ def _constants(program: Program | Dataflow) -> Found:
     """In an order that is the same for every program of a digest."""
     entries = sorted(program.graphs, key=str)
     if isinstance(program, Program):
-        for node in (node for entry in entries for node in program.graphs[entry].nodes):
-            label = _at(node.op.removeprefix("aten.").partition(".")[0], node.source)
-            given = (*node.args, *(argument for _, argument in sorted(node.kwargs.items())))
+        for call in (call for entry in entries for call in program.graphs[entry].nodes):
+            label = _at(call.op.removeprefix("aten.").partition(".")[0], call.source)
+            given = (*call.args, *(argument for _, argument in sorted(call.kwargs.items())))
             yield from ((label, value) for argument in given for value in _floats(argument))
         return
     yield from ((variable.tensor.name, variable.fill) for variable in program.parameters)

@@ -12,6 +12,7 @@ import torch
 from small_models import make_params
 from torch import nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
 
 from clients.captured import Captured
 from clients.compiling import compile_job, validate
@@ -19,7 +20,9 @@ from clients.input import LoaderInput
 from clients.job import Job
 from clients.pytorch import PyTorchBaseModel
 from clients.pytorch.capture import capture, initial_weights
+from clients.pytorch.compiling import captured_job
 from clients.sections import RunConfig
+from streamer.advice.review import Watched
 from wafer_sim.compiler.program import GRADIENTS, Entry, Program
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.executables import read_executable, read_optimizer
@@ -27,6 +30,7 @@ from wafer_sim.runtime.opening import open_executor
 from wafer_sim.runtime.protocol import State
 from wire.elements import ElementSpec
 from wire.errors import Refused
+from wire.findings import Several
 from wire.v1 import run_pb2
 
 WIDTH, ROWS = 768, 8
@@ -37,8 +41,8 @@ ADAM = OptimizerSpec.from_params({"optimizer_type": "adam", "learning_rate": 0.1
 class Model(PyTorchBaseModel):
     """Equal layers and their loss."""
 
-    def __init__(self, depth: int) -> None:
-        super().__init__(make_params(), nn.Sequential(*(nn.Linear(WIDTH, WIDTH) for _ in range(depth))))
+    def __init__(self, depth: int, *more: nn.Module) -> None:
+        super().__init__(make_params(), nn.Sequential(*(nn.Linear(WIDTH, WIDTH) for _ in range(depth)), *more))
 
     def __call__(self, data: Any) -> torch.Tensor:
         x, labels = data
@@ -144,3 +148,21 @@ def test_a_changed_learning_rate_finds_the_cached_compile_and_trains_with_the_ne
     assert "Compile was cached; patched: optimizer.learning_rate 0.1 -> 0.2; found in" in caplog.text
     np.testing.assert_allclose(went[1], 2 * went[0], rtol=1e-5, atol=1e-7)
     assert np.abs(went[0]).max() > 0
+
+
+class Inverse(nn.Module):
+    """An operation that the wafer has no kernel for."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.inv(x)
+
+
+def test_problems_of_input_and_model_are_told_together(tmp_path: Path) -> None:
+    """A batch that may be smaller, and an operation without a kernel."""
+    square = (torch.zeros(WIDTH, WIDTH), torch.zeros(WIDTH, dtype=torch.int64))
+    loader = DataLoader(TensorDataset(*square), batch_size=WIDTH)
+    with pytest.raises(Several) as found:
+        captured_job(Model(1, Inverse()), loader, Watched(), job(tmp_path, max_steps=1))
+    assert ["batches of one size" in fault.what for fault in found.value.faults] == [True, False]
+    assert "linalg_inv" in found.value.faults[1].what
+    assert "test_compiling.py:" in found.value.faults[1].where

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from wire.errors import Fault, InvalidInput
 
@@ -23,14 +24,15 @@ class Findings:
     """`with findings:` around each of several looks that do not need each other; a problem ends its own look only."""
 
     def __init__(self) -> None:
-        self._faults: list[Fault] = []
+        self._faults: dict[str, Fault] = {}
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         if isinstance(error, Fault):
-            self._faults.append(error)
+            for fault in _each(error):
+                self._faults.setdefault(str(fault), fault)
             return True
         return False
 
@@ -39,8 +41,24 @@ class Findings:
         return bool(self._faults)
 
     def settle(self) -> None:
-        """Raise what was found: the problem itself, or Several."""
-        if len(self._faults) == 1:
-            raise self._faults[0]
-        if self._faults:
-            raise Several(self._faults)
+        """Raise what was found, each problem once: the problem itself, or Several."""
+        faults = list(self._faults.values())
+        if len(faults) == 1:
+            raise faults[0]
+        if faults:
+            raise Several(faults)
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Problems that name no place get this one."""
+    try:
+        yield
+    except Fault as error:
+        for fault in _each(error):
+            fault.where = fault.where or where
+        raise
+
+
+def _each(fault: Fault) -> Sequence[Fault]:
+    return fault.faults if isinstance(fault, Several) else (fault,)

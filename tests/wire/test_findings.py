@@ -2,8 +2,8 @@
 
 import pytest
 
-from clients.findings import Findings, Several
 from wire.errors import InvalidInput, NotFound
+from wire.findings import Findings, Several
 
 
 def test_problems_are_kept_until_all_was_looked_at():
