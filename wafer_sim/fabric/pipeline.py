@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from wafer_sim.fabric.cost import FABRIC, INPUT, arithmetic_cycles, update_cycles
+from wafer_sim.fabric.assembly import Found, assembled
+from wafer_sim.fabric.cost import FABRIC, arithmetic_cycles, update_cycles
 from wafer_sim.fabric.placement import Placed
 from wafer_sim.fabric.result import PIPELINE, Batch, Estimate, KernelEstimate
 from wafer_sim.fabric.sizing import Sizing
@@ -16,33 +17,13 @@ Corners = Sequence[tuple[int, int]]
 
 def estimated(sizing: Sizing, placed: Placed, corners: Corners) -> Estimate:
     """The estimate of a placement whose replicas have their corners there."""
-    work, machine = sizing.work, sizing.machine
-    input_cycles = work.input_bytes / machine.link_bytes_per_cycle
     batch = batch_of(sizing, placed, corners)
-    kernels = tuple(_kernel(sizing, placed, i, batch.interval) for i in range(len(work.kernels)))
+    kernels = tuple(_kernel(sizing, placed, i, batch.interval) for i in range(len(sizing.work.kernels)))
     slowest = max(kernels, key=lambda kernel: kernel.cycles)
-    compute = machine.clock_hertz * work.batch_size * len(corners) / batch.cycles
-    transmission = machine.clock_hertz / input_cycles if input_cycles else float("inf")
-    return Estimate(
-        machine=machine.name,
-        title=machine.title,
-        grid=(machine.width, machine.height),
-        clock_hertz=machine.clock_hertz,
-        strategy=PIPELINE,
-        mode=work.mode,
-        precision=work.precision,
-        input_bytes=work.input_bytes,
-        corners=tuple(corners),
-        kernels=kernels,
-        batch=batch,
-        bound=INPUT if transmission < compute else FABRIC if batch.reduce > batch.cycles / 2 else slowest.bound,
-        bottleneck=slowest.name,
-        compute_samples_per_second=compute,
-        transmission_samples_per_second=transmission,
-        held_bytes=sum(kernel.held_bytes for kernel in kernels) * len(corners),
-        room_bytes=machine.area * machine.room,
-        ideal=sum(load.forward.compute + load.backward.compute for load in sizing.loads) * len(corners) / machine.area,
-    )
+    bound = FABRIC if batch.reduce > batch.cycles / 2 else slowest.bound
+    held = sum(kernel.held_bytes for kernel in kernels) * len(corners)
+    found = Found(PIPELINE, corners, kernels, batch, bound, slowest.name, held)
+    return assembled(sizing.work, sizing.machine, sizing.loads, found)
 
 
 def batch_of(sizing: Sizing, placed: Placed, corners: Corners) -> Batch:

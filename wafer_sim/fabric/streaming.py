@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from wafer_sim.fabric.cost import INPUT, Load, arithmetic_cycles, load_of
+from wafer_sim.fabric.assembly import Found, assembled
+from wafer_sim.fabric.cost import Load, arithmetic_cycles, load_of
 from wafer_sim.fabric.machine import Machine
 from wafer_sim.fabric.result import WEIGHT_STREAMING, Batch, Estimate, KernelEstimate
 from wafer_sim.fabric.sizing import ONE_CYCLE
@@ -39,28 +40,9 @@ def estimated(work: Work, machine: Machine) -> Estimate:
     kernels = tuple(_kernel(kernel, work, machine, samples) for kernel in work.kernels)
     bound = _bound(kernels)
     slowest = max((kernel for kernel in kernels if kernel.bound == bound), key=lambda kernel: kernel.turn)
-    compute = machine.clock_hertz * work.batch_size / cycles
-    transmission = machine.bytes_per_second / work.input_bytes if work.input_bytes else math.inf
-    return Estimate(
-        machine=machine.name,
-        title=machine.title,
-        grid=(machine.width, machine.height),
-        clock_hertz=machine.clock_hertz,
-        strategy=WEIGHT_STREAMING,
-        mode=work.mode,
-        precision=work.precision,
-        input_bytes=work.input_bytes,
-        corners=((0, 0),),
-        kernels=kernels,
-        batch=batch,
-        bound=INPUT if transmission < compute else bound,
-        bottleneck=slowest.name,
-        compute_samples_per_second=compute,
-        transmission_samples_per_second=transmission,
-        held_bytes=held(work, machine, samples),
-        room_bytes=machine.area * machine.room,
-        ideal=sum(_arithmetic(load_of(kernel, work, machine)) for kernel in work.kernels) / machine.area,
-    )
+    loads = (load_of(kernel, work, machine) for kernel in work.kernels)
+    found = Found(WEIGHT_STREAMING, [(0, 0)], kernels, batch, bound, slowest.name, held(work, machine, samples))
+    return assembled(work, machine, loads, found)
 
 
 def held(work: Work, machine: Machine, samples: int) -> int:
@@ -180,7 +162,3 @@ def _bound(kernels: tuple[KernelEstimate, ...]) -> str:
     for kernel in kernels:
         sums[kernel.bound] = sums.get(kernel.bound, 0.0) + kernel.turn
     return max(sums, key=lambda kind: sums[kind])
-
-
-def _arithmetic(load: Load) -> float:
-    return load.forward.compute + load.backward.compute
