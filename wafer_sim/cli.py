@@ -289,6 +289,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         result = app.meta(sys.argv[1:] if argv is None else list(argv))
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except BrokenPipeError:  # whoever reads, such as `head`, has enough; what is still to be flushed goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
     return int(result) if isinstance(result, int) else 0
 
 

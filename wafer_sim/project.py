@@ -30,8 +30,14 @@ def compiled(params: Path, overrides: Mapping[str, Any]) -> Iterator[Path]:
             [sys.executable, run.name, *words], cwd=run.parent, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise InvalidInput(f"{run} --compile_only failed:\n{done.stderr.strip()}")
+            raise InvalidInput(f"{run} --compile_only failed:\n{_last_words(done.stderr)}")
         yield Path(name)
+
+
+def _last_words(said: str) -> str:
+    """The error of a run.py, without what its framework said before; all of it where there is no such line."""
+    _, found, error = f"\n{said}".partition("\nerror: ")
+    return f"error: {error.strip()}" if found else said.strip()
 
 
 def _run_of(params: Path) -> Path:

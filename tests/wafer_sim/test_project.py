@@ -13,7 +13,9 @@ RUN = """
 import pathlib, sys
 words = sys.argv[1:]
 if "boom" in words:
-    sys.exit("error: no such layer")
+    sys.exit("oneDNN is on\\nerror: no such layer\\n  do:    add it")
+if "crash" in words:
+    sys.exit("Segmentation fault")
 pathlib.Path(words[words.index("-o") + 1], "words").write_text(" ".join(words))
 """
 
@@ -37,9 +39,11 @@ def test_run_py_is_found_above_the_params_and_told_what_to_do(params: Path) -> N
 
 
 def test_a_project_that_fails_is_said_with_its_own_words(params: Path) -> None:
-    """The last words of run.py are the error."""
-    with pytest.raises(InvalidInput, match="no such layer"), compiled(params, {"boom": 1}):
-        pass
+    """The error of run.py, and not what its framework said before; all that it said where it has none."""
+    for key, words in (("boom", "error: no such layer\n  do:    add it"), ("crash", "Segmentation fault")):
+        with pytest.raises(InvalidInput) as caught, compiled(params, {key: 1}):
+            pass
+        assert caught.value.what.endswith(f"run.py --compile_only failed:\n{words}")
 
 
 def test_a_folder_without_a_project_is_said(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from wafer_sim.fabric.work import Work
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a strategy found out. corners: of the replicas. bound: what limits the fabric. bottleneck: the name of the slowest kernel.
+    """What a strategy found out.
 
-    held_bytes: on the whole wafer.
+    corners: of the replicas. bound: what limits the fabric. bottleneck: the name of the slowest kernel. held_bytes: on
+    the whole wafer.
     """
 
     strategy: str

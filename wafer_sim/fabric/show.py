@@ -8,11 +8,13 @@ from pathlib import Path
 from wafer_sim.durable import directories
 from wafer_sim.fabric import artefacts, screen
 from wafer_sim.fabric.page import page
-from wire.errors import Exhausted, NotFound
+from wire.errors import Exhausted, InvalidInput, NotFound
 
 
 def show(directory: Path, html: Path | None, rate: float | None) -> None:
     """Print a compile's estimate, and write the page. Raises NotFound, InvalidInput, Exhausted."""
+    if rate is not None and not rate > 0:
+        raise InvalidInput(f"a worker makes more than {rate:g} samples/s", where="--rate", fix="give what was measured")
     found = newest(directory)
     estimate = artefacts.read(found)
     sys.stdout.write(screen.table(estimate, rate))

@@ -69,3 +69,23 @@ def test_kernels_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["kernels"]) == 0
     said = capsys.readouterr().out
     assert all(word in said for word in ("matmul", "addmm", "MatMul", "convolution"))
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "nan"])
+def test_a_rate_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], rate: str) -> None:
+    """No number of workers follows from it."""
+    assert main(["report", str(compile_of(tmp_path, "a", 0)), f"--rate={rate}"]) == 1
+    assert "where: --rate" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_enough_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`wafer_sim report ... | head` ends without a traceback."""
+    made = compile_of(tmp_path, "a", 0)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", buffering=1) as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        assert main(["report", str(made)]) == 1
+    assert capfd.readouterr().err == ""
