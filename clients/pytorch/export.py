@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from torch.export.experimental import _export_forward_backward
 from torch.export.graph_signature import OutputKind
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+from torch.fx.proxy import _STACK_TRACE_ANCHORS
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree
 
@@ -77,7 +79,7 @@ def export_forward(
     """
     names: list[str] = []
     forward = _Forward(model, structure, names if metrics else None)
-    with _tracing(), _user_errors():
+    with _tracing(), _lines_of(model), _user_errors():
         traced = torch.export.export(forward, tuple(batch), strict=False)
         labels = _label(traced.graph_module)
         program = traced.run_decompositions()
@@ -161,6 +163,18 @@ def _tracing() -> Iterator[None]:
         # torch.export copies its own deprecated class; nothing that a user could mend.
         warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)", category=FutureWarning)
         yield
+
+
+@contextmanager
+def _lines_of(model: PyTorchBaseModel) -> Iterator[None]:
+    """A trace keeps the frames of functions called `forward` only, and of those that are said to be the user's too."""
+    code = getattr(inspect.unwrap(type(model).__call__), "__code__", None)
+    own = {(code.co_filename, code.co_name)} - _STACK_TRACE_ANCHORS if code is not None else set()
+    _STACK_TRACE_ANCHORS.update(own)
+    try:
+        yield
+    finally:
+        _STACK_TRACE_ANCHORS.difference_update(own)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,13 @@ from clients.pytorch.capture import capture, initial_weights
 from clients.pytorch.compiling import captured_job
 from clients.sections import RunConfig
 from streamer.advice.review import Watched
-from wafer_sim.compiler.program import GRADIENTS, Entry, Program
+from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Program
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.executables import read_executable, read_optimizer
 from wafer_sim.runtime.opening import open_executor
 from wafer_sim.runtime.protocol import State
 from wire.elements import ElementSpec
-from wire.errors import Refused
+from wire.errors import Exhausted, Refused
 from wire.findings import Several
 from wire.v1 import run_pb2
 
@@ -166,3 +167,30 @@ def test_problems_of_input_and_model_are_told_together(tmp_path: Path) -> None:
     assert ["batches of one size" in fault.what for fault in found.value.faults] == [True, False]
     assert "linalg_inv" in found.value.faults[1].what
     assert "test_compiling.py:" in found.value.faults[1].where
+
+
+def test_a_model_too_large_for_the_fabric_is_refused_with_what_would_do(tmp_path: Path, deep: Captured) -> None:
+    """By how much, which layers of the user's, and that weight streaming would do; so it does."""
+    with pytest.raises(Exhausted, match=r"MiB too much") as refused:
+        validate(lambda _: deep, job(tmp_path, machine="small"))
+    assert "0.matmul" in refused.value.where
+    assert "test_compiling.py:" in refused.value.where
+    assert refused.value.fix.startswith("execution_strategy weight_streaming would do: ")
+    validate(lambda _: deep, job(tmp_path, machine="small", execution_strategy="weight_streaming"))
+
+
+class Inverting(Model):
+    """An operation without a kernel, not in a layer but in the model's own call."""
+
+    def __call__(self, data: Any) -> torch.Tensor:
+        x, labels = data
+        return functional.cross_entropy(torch.linalg.inv(x), labels)
+
+
+def test_an_operation_of_the_models_own_call_names_its_line() -> None:
+    """Not only those of layers, whose function is called forward."""
+    square = (torch.zeros(ROWS, ROWS), torch.zeros(ROWS, dtype=torch.int64))
+    with pytest.raises(Refused, match="linalg_inv") as refused:
+        capture(Inverting(0), square, [Entry(EVALUATE, ROWS)])
+    _, first = inspect.getsourcelines(Inverting.__call__)
+    assert refused.value.where == f"test_compiling.py:{first + 2}"

@@ -71,6 +71,12 @@ def test_outputs_of_a_gradient_graph(outputs: dict[str, Ref], said: str) -> None
     assert [r.hint for r in check_program(program(outputs=outputs))] == [said]
 
 
+def test_a_graph_of_no_known_kind_is_refused() -> None:
+    """A program is data, and may say anything."""
+    odd = dataclasses.replace(program(), graphs={Entry("predict", 4): Graph((), {})})
+    assert [refusal.hint for refusal in check_program(odd)] == ["'predict' is no kind of graph"]
+
+
 def test_metrics_come_in_pairs() -> None:
     """A metric without its count cannot be added up over batches."""
     graph = Graph((), {"loss": Ref(0), "metric/accuracy/sum": Ref(0)})

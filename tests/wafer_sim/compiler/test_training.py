@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from wafer_sim.compiler.training import HYPER_PARAMETERS, OptimizerSpec
 from wire.errors import InvalidInput
 
+PIECES = {"scheduler": "PiecewiseConstant", "values": [0.1, 0.01, 0.001]}
+
 
 @pytest.mark.parametrize("kind", sorted(HYPER_PARAMETERS))
 def test_every_type_reads_its_defaults_and_survives_json(kind: str) -> None:
@@ -58,6 +60,19 @@ def test_aliases_are_the_same_key() -> None:
         ({"optimizer_type": "adam", "learning_rate": 1, "amsgrad": 3}, "optimizer", "yes or no"),
         ({"optimizer_type": "adam", "learning_rate": 1, "betas": 3}, "optimizer.betas", "two numbers"),
         ({"optimizer_type": "adafactor", "learning_rate": 1, "relative_step": True}, "optimizer", "release 1.6"),
+        ({"optimizer_type": "adamw", "learning_rate": 1, "amsgrad": True}, "optimizer", "needs correct_bias: True"),
+        ({"optimizer_type": "sgd", "learning_rate": 1, "use_nesterov": True}, "optimizer", "needs a momentum"),
+        ({"optimizer_type": "sgd", "learning_rate": 1, "max_gradient_norm": -1}, "optimizer", "greater than or equal"),
+        (
+            {"optimizer_type": "sgd", "learning_rate": PIECES | {"boundaries": [5]}},
+            "optimizer.learning_rate",
+            "1 boundaries need 2 values",
+        ),
+        (
+            {"optimizer_type": "sgd", "learning_rate": PIECES | {"boundaries": [9, 5]}},
+            "optimizer.learning_rate",
+            "boundaries must rise",
+        ),
         (
             {"optimizer_type": "sgd", "learning_rate": 1, "max_gradient_norm": 1, "max_gradient_value": 1},
             "optimizer",

@@ -224,6 +224,20 @@ def test_a_call_that_cannot_be_is_an_error_and_not_a_large_array(op, operands):
         tensorflow_result(f"tf.{op}", operands, {})
 
 
+@pytest.mark.parametrize(
+    ("op", "operands", "options", "said"),
+    [
+        ("Einsum", (Operand((2, 3), "float32"),) * 2, {"equation": "...i,...i->..."}, "name every axis"),
+        ("Einsum", (Operand((2, 3), "float32"),) * 2, {"equation": "ij,jk->ik"}, "axis 'j' has 3 and 2 elements"),
+        ("MatrixDiagPartV3", (Operand((3, 3), "float32"), number(1), number(0)), {}, "only the main diagonal"),
+    ],
+)
+def test_what_has_no_kernel_in_this_form_says_what_to_do(op, operands, options, said):
+    """Some forms of an operation are not covered."""
+    with pytest.raises(ValueError, match=said):
+        tensorflow_result(f"tf.{op}", operands, options)
+
+
 def test_the_key_of_random_numbers_is_an_input(twins):
     """It is named as the program names it, and no sample of it arrives from a worker."""
     graph = from_dataflow(twins.program("dense"), twins.TRAIN)
