@@ -191,6 +191,6 @@ def test_an_operation_of_the_models_own_call_names_its_line() -> None:
     """Not only those of layers, whose function is called forward."""
     square = (torch.zeros(ROWS, ROWS), torch.zeros(ROWS, dtype=torch.int64))
     with pytest.raises(Refused, match="linalg_inv") as refused:
-        capture(Inverting(0), square, [Entry(EVALUATE, ROWS)])
+        capture(Inverting(1), square, [Entry(EVALUATE, ROWS)])
     _, first = inspect.getsourcelines(Inverting.__call__)
     assert refused.value.where == f"test_compiling.py:{first + 2}"
