@@ -59,7 +59,7 @@ def test_the_number_of_streams_does_not_change_the_bits(shared_service: Service,
 
 
 def test_two_replicas_train_and_their_checkpoint_says_so(shared_service: Service, tmp_path: Path) -> None:
-    """With --multireplica the global batch is split and the run gives the same bits twice."""
+    """With --multireplica the global batch is split, the same bits come twice, and a run that goes on keeps two."""
     for name in ("a", "b"):
         done = shared_service.run("--model_dir", str(tmp_path / name), "--multireplica", *SHORT)
         assert done.code == 0, done.said
@@ -67,6 +67,10 @@ def test_two_replicas_train_and_their_checkpoint_says_so(shared_service: Service
     manifest = json.loads((tmp_path / "a" / "checkpoint_60" / "manifest.json").read_text())
     assert manifest["data"]["replicas"] == 2
     assert weights_digest(tmp_path / "a", 60) == weights_digest(tmp_path / "b", 60)
+    more = ("--max_steps", "61", "runconfig.max_simulated_replicas", "4")
+    on = shared_service.run("--model_dir", str(tmp_path / "a"), "--multireplica", *more)
+    assert on.code == 0, on.said
+    assert "this run has 2, as its checkpoint" in on.said
 
 
 def test_mixed_precision_off_and_sgd_train_too(shared_service: Service, tmp_path: Path) -> None:
