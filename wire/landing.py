@@ -39,9 +39,7 @@ def _scaled(column: npt.NDArray[Any], landing: Landing) -> npt.NDArray[Any]:
     out = _empty(column.shape, np.dtype(np.float32))
     np.copyto(out, column, casting="unsafe")
     np.multiply(out, np.float32(landing.scale), out=out)
-    if not (
-        landing.offset == 0.0 and landing.scale > 0.0 and column.dtype.kind == "u"
-    ):  # 0 adds nothing
+    if not (landing.offset == 0.0 and landing.scale > 0.0 and column.dtype.kind == "u"):  # 0 adds nothing
         np.add(out, np.float32(landing.offset), out=out)
     return out if out.dtype == dtype else _cast(out, dtype)
 

@@ -14,8 +14,8 @@ from clients.job import EVAL, Job
 from clients.pytorch.capture import capture, initial_weights
 from clients.pytorch.feed import loader_errors
 from clients.pytorch.model import PyTorchBaseModel
-from clients.replicas import is_open, replicas_of
 from clients.pytorch.origin import RECORD, origin_of
+from clients.replicas import is_open, replicas_of
 from streamer.advice.review import Watched, review
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Program
 from wafer_sim.compiler.training import OptimizerSpec

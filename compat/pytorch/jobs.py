@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from clients.compiling import Captured
+from clients.captured import Captured
 from clients.job import Job
 from clients.pytorch.capture import initial_weights
 from clients.pytorch.compiling import captured_job
@@ -112,10 +112,10 @@ def job_of(loop: Loop, environment: Environment) -> Job:
     )
 
 
-def captured(loop: Loop, job: Job) -> Captured:
-    """The model of a loop, captured. Raises InvalidInput, NotFound or Refused."""
+def captured(loop: Loop, job: Job, replicas: int | None = None) -> Captured:
+    """The model of a loop, captured; replicas: as of clients.captured. Raises InvalidInput, NotFound or Refused."""
     _require_in_optimizer(loop)
-    made = captured_job(Called(loop), loop.loader, Watched(), job)
+    made = captured_job(Called(loop), loop.loader, Watched(), job, replicas)
     first = job.config.max_steps - loop.total_steps if job.config.max_steps is not None else 0
     every = 1 if loop.mode != TRAIN else 0
     return replace(made, begin=lambda: (first, state_of(loop, first)), summary_steps=every)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from clients import wafer_loop
+from clients.captured import Captured
 from clients.job import Job
 from clients.report import Outcome
 from clients.working import host, work_unless_chief
@@ -71,11 +72,16 @@ class Session:
         first = made.begin()[0]
         run = self.run = WaferRun(job.model_dir, first)
         hooks = replace(job, on_progress=run.advanced, on_saved=run.saved, on_observed=run.observed, on_begun=run.begun)
+
+        def capture(replicas: int | None) -> Captured:
+            same = replicas is None or replicas == made.plan.replicas
+            return made if same else jobs.captured(self._loop, job, replicas)
+
         if self._mode == TRAIN:
-            run.start(lambda: wafer_loop.train(lambda: made, hooks))
+            run.start(lambda: wafer_loop.train(capture, hooks))
         else:
             checkpoints.write(job.model_dir, Checkpoint(first, jobs.state_of(self._loop, 0)))
-            run.start(lambda: wafer_loop.evaluate(lambda: made, hooks))
+            run.start(lambda: wafer_loop.evaluate(capture, hooks))
         return Driver(self._loop, run, job)
 
 

@@ -17,7 +17,9 @@ _SHARES = (0.5, 0.95, 0.99)
 
 def seam_table(seams: Iterable[run_pb2.Seam]) -> Table:
     """A line for each seam, all workers and streams together: how full it was found, and how long it was waited for."""
-    table = table_of("seams", "seam", "items", "MiB", "items found", "put waits p50 / 95 / 99", "get waits p50 / 95 / 99")
+    table = table_of(
+        "seams", "seam", "items", "MiB", "items found", "put waits p50 / 95 / 99", "get waits p50 / 95 / 99"
+    )
     for name, reading in by_name(seams).items():
         room = f"{reading.occupancy:.1f}" if reading.capacity > 1 and reading.occupancy else "-"
         size = f"{reading.bytes / 2**20:,.0f}" if reading.bytes else "-"
