@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ from wire.errors import InvalidInput
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
+# What torch keeps its tracer away from, for which it imports the tracer: a second. Nothing is traced here.
+_KEPT_FROM_TRACING = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+
 Hyper = Mapping[str, Any]
 Groups = list[dict[str, Any]]
 
@@ -27,6 +31,9 @@ def build_optimizer(spec: OptimizerSpec, named_parameters: Mapping[str, Tensor])
 
     Implementations are the fused or multi-tensor ones, which are deterministic for a fixed number of threads.
     """
+    for name in _KEPT_FROM_TRACING:
+        plain = inspect.unwrap(getattr(optim.Optimizer, name))
+        vars(plain).setdefault("__dynamo_disable", plain)
     rate = learning_rate(spec.learning_rate, keep_counting=spec.disable_lr_steps_reset)(0)
     return _BUILDERS[spec.optimizer_type](_groups(spec, named_parameters), rate, spec.hyper)
 
@@ -49,6 +56,7 @@ class Optimizer:
         self._keep = keep
         self.learning_rate = learning_rate(spec.learning_rate, keep_counting=spec.disable_lr_steps_reset)
         self.inner = build_optimizer(spec, named_parameters)
+        self._update = inspect.unwrap(type(self.inner).step)
         self._named = dict(named_parameters)
         self._parameters = list(self._named.values())
         self._scaling = LossScaling.of(spec)
@@ -77,7 +85,8 @@ class Optimizer:
         for group in self.inner.param_groups:
             group["lr"] = rate
         fresh = [parameter for parameter in self._parameters if parameter not in self.inner.state] if self._keep else []
-        self.inner.step()
+        with torch.no_grad():
+            self._update(self.inner)
         self._settle(fresh)
         return True
 

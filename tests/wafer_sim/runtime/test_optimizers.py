@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -179,3 +181,18 @@ def test_build_optimizer_starts_at_the_rate_of_step_0() -> None:
     made = build_optimizer(spec("adam"), weights())
     assert isinstance(made, torch.optim.Adam)
     assert [group["lr"] for group in made.param_groups] == [0.05, 0.05]
+
+
+def test_nothing_that_traces_is_imported_for_an_optimizer() -> None:
+    """torch's tracer takes a second to import, of every run's start, and has nothing to do here."""
+    program = """
+import sys, torch
+from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.runtime.optimizers import _BUILDERS, Optimizer
+for kind in _BUILDERS:
+    spec = OptimizerSpec.from_params({"optimizer_type": kind, "learning_rate": 0.1})
+    optimizer = Optimizer(spec, {"w": torch.ones(3, 4, requires_grad=True)})
+    assert optimizer.apply([torch.ones(3, 4)], 0) and optimizer.inner.state_dict()
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
