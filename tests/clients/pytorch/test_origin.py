@@ -137,7 +137,7 @@ def test_a_record_that_is_none_is_passed_over(program: Program, tmp_path: Path, 
     assert mine is not None
     write_executable(tmp_path, program, {RECORD: content})
     assert mine.recall(tmp_path) is None
-    path, _ = write_executable(tmp_path, program, {RECORD: mine.record()})
+    path, *_ = write_executable(tmp_path, program, {RECORD: mine.record()})
     (path / "program.json").write_text("{}")
     assert mine.recall(tmp_path) is None
 
