@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from wire.codec import Frame, Packed, Shelf, pack
 from wire.elements import ElementSpec
 
-MESSAGE_BYTES = 1 << 20
+MESSAGE_BYTES = 1 << 22
 _LINGER_S = 0.002
 
 GetSome = Callable[[int, int, float | None, float], list[Frame]]
