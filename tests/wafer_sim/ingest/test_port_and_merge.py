@@ -106,12 +106,13 @@ def test_taking_batches_grants_credit_and_tells_what_was_acked() -> None:
 def test_a_duplicate_is_dropped_and_its_credit_given_back() -> None:
     """Batches that were let in before are not let in again, and do not cost their sender credit for ever."""
     into = port()
-    send(into, 4)
+    lump = WINDOW_BATCHES // 4
+    send(into, lump)
     push = into.enter(1, "w")
     push.grants.get(0)
-    push.arrive([frame(0, i) for i in range(4)] * 2, 100)
-    assert into.seam.reading().items == 4
-    assert push.grants.get(0).batches == WINDOW_BATCHES // 4
+    push.arrive([frame(0, i) for i in range(lump)] * 2, 100)
+    assert into.seam.reading().items == lump
+    assert push.grants.get(0).batches == lump
 
 
 def test_a_replica_takes_its_streams_in_turn_and_passes_over_those_that_ended() -> None:

@@ -339,12 +339,12 @@ def test_a_pusher_that_reads_no_grants_does_not_hold_up_the_replica() -> None:
     """When its unread grants have filled their seam its push is ended; the replica's take does not wait for it."""
     port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
     push = port.enter(1, "rude")
-    frames = Batches(Cursor(0), 99).get_some(1, 1)
-    assert in_time(lambda: push.arrive(frames * 8 * push.grants.capacity, 8))
+    frames, lump = Batches(Cursor(0), 99).get_some(1, 1), WINDOW_BATCHES // 4
+    assert in_time(lambda: push.arrive(frames * 2 * lump * push.grants.capacity, 8))
     assert push.grants.reading().depth == push.grants.capacity
     pipeline = Batches(Cursor(0, 0, 1), 99)
-    push.arrive([frame for _ in range(8) for frame in pipeline.get_some(1, 1)], 8)
-    assert in_time(lambda: [port.take(1) for _ in range(9)])
+    push.arrive([frame for _ in range(2 * lump) for frame in pipeline.get_some(1, 1)], 8)
+    assert in_time(lambda: [port.take(1) for _ in range(2 * lump + 1)])
     with pytest.raises(SeamClosed):
         push.grants.put(ingest_pb2.Grant(), timeout=0)
 
@@ -354,7 +354,7 @@ def test_batches_without_credit_are_refused() -> None:
     port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
     push = port.enter(1, "rude")
     pipeline = Batches(Cursor(0), 1000)
-    frames = [frame for _ in range(100) for frame in pipeline.get_some(1, 1)]
+    frames = [frame for _ in range(3 * WINDOW_BATCHES) for frame in pipeline.get_some(1, 1)]
     with pytest.raises(InvalidInput, match="worker rude sends batches without credit"):
         push.arrive(frames, 100)
     assert [int(port.take(1).arrays[0][0, 0]) for _ in range(3)] == [0, 1, 2]
