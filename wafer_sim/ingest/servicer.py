@@ -51,7 +51,7 @@ class IngestServicer:
         context.add_callback(lambda: push.port.leave(push))
         reader.start()
         yield from _until_closed(push)
-        push.port.leave(push)  # before its end is told: whoever heard of that finds no memory any more
+        push.close()  # before its end is told: whoever heard of that finds no memory any more
         if reader.fault is not None:
             abort(context, reader.fault)
         yield ingest_pb2.Grant(stop=True)
