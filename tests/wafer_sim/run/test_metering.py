@@ -36,21 +36,29 @@ def adds_up(finished: run_pb2.Finished) -> bool:
     )
 
 
+def is_work(finished: run_pb2.Finished) -> bool:
+    """Whether the utilisation is the part of the time that was work."""
+    progress = finished.progress
+    return progress.utilisation == pytest.approx(progress.busy_seconds / progress.seconds, abs=0.01)
+
+
 def test_stall_and_work_make_up_the_time(bench: Bench) -> None:
-    """Together they are the time, in one of some runs: a pause of this process between two readings is in neither."""
+    """Together they are the time, and the utilisation is the part of it that was work, in one of some runs.
+
+    A pause of this process between two readings of the clock is in neither.
+    """
     runs = (
         bench.live(batch=slow, fabric=run_pb2.FABRIC_DRAIN, drain_rate=ROWS / STEP, max_steps=STEPS)
         for _ in range(TRIES)
     )
-    assert any(map(adds_up, runs))
+    assert any(adds_up(run) and is_work(run) for run in runs)
 
 
-def test_the_utilisation_follows(finished: run_pb2.Finished) -> None:
-    """It is the part of the time that was work; the seams' parts are all of the stall."""
+def test_the_seams_have_the_whole_stall(finished: run_pb2.Finished) -> None:
+    """In a run that both works and waits, what the seams are blamed for is all of the stall."""
     progress = finished.progress
     assert progress.stall_seconds > 0.2 * progress.seconds
     assert progress.busy_seconds > 0.2 * progress.seconds
-    assert progress.utilisation == pytest.approx(progress.busy_seconds / progress.seconds, abs=0.05)
     assert sum(stall.seconds for stall in progress.stalls) == pytest.approx(progress.stall_seconds)
 
 
