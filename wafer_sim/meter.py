@@ -16,7 +16,7 @@ LATE = "late"
 class Reading:
     """What a meter measured. Times in seconds; rates in samples per second; utilisation 0 .. 1 (AU).
 
-    late_seconds: the part of stall_seconds that was for late streams. busy_seconds: of the steps themselves, measured
+    late_seconds: the part of stall_seconds that was for late streams. busy_seconds: all the rest of it, work,
     apart: with stall_seconds they make up `seconds`.
     """
 
@@ -58,16 +58,16 @@ class Meter:
         self._timeline = Timeline(now)
         self._from = self._warm = _Mark(now, 0, 0.0, 0.0)
 
-    def step(self, now: float, samples: int, stall: float, late: float = 0.0, busy: float = 0.0) -> None:
+    def step(self, now: float, samples: int, stall: float, late: float = 0.0) -> None:
         """A step ended at `now`, after waiting `stall` seconds for its input, `late` of them for late streams.
 
-        busy: seconds that it then took, with what was told of the step before it.
+        What else there was since the step before, pauses left out, was work.
         """
         self._steps += 1
         self._samples += samples
         self._stall += stall
         self._late += late
-        self._busy += busy
+        self._busy += now - self._now - self._pausing - stall
         self._paused += self._pausing
         self._pausing = 0.0
         self._now = now

@@ -34,7 +34,6 @@ class Evaluation:
         self._complete = False
         self._meter = Meter(time.perf_counter())
         self._measured = measured(feed, board)
-        self._telling = 0.0
         self.stop_asked = threading.Event()
         self.programming_seconds = 0.0
 
@@ -68,26 +67,22 @@ class Evaluation:
         if first:
             self._board.phase("running")
             self._begin()
-        begun = time.perf_counter()
         self._batches += 1
         for batch in taken.batches:
             for name, value in self._evaluated(batch).items():
                 self._sums[name] = self._sums.get(name, 0.0) + value
         self._feed.commit(taken, self._batches)
         stall, late = (0.0, 0.0) if first else (taken.wait, taken.late)
-        now = time.perf_counter()
-        self._meter.step(now, taken.rows, stall, late, now - begun + self._telling)
+        self._meter.step(time.perf_counter(), taken.rows, stall, late)
         if self._board.due():
             self._meter.lap()
             self._board.progress(self._progress())
-        self._telling = time.perf_counter() - now
 
     def _begin(self) -> None:
         """What is measured begins now."""
         self._meter = Meter(time.perf_counter())
         self._board.machines.begin()
         self._measured.forget()
-        self._telling = 0.0
 
     def _evaluated(self, batch: Sequence[npt.NDArray[np.generic]]) -> dict[str, float]:
         """The sums of a batch, of which its loss and what the program lets be seen are told where they are due."""

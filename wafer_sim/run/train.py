@@ -43,7 +43,6 @@ class Training:
         self._skips = Skips((each.first, each.last) for each in spec.skip)
         self._meter = Meter(time.perf_counter())
         self._measured = measured(feed, board)
-        self._telling = 0.0
         self.stop_asked = threading.Event()
         self.programming_seconds = 0.0
 
@@ -116,7 +115,6 @@ class Training:
         return taken
 
     def _take_step(self, fabric: Fabric, taken: StepInput) -> None:
-        begun = time.perf_counter()
         try:
             self._loss = fabric.step(taken, self.step)
         except NotFinite as error:
@@ -124,10 +122,8 @@ class Training:
         self.step += 1
         if not self._synthetic:
             self._feed.commit(taken, self.step)
-        now = time.perf_counter()
-        self._meter.step(now, taken.rows, taken.wait, taken.late, now - begun + self._telling)
+        self._meter.step(time.perf_counter(), taken.rows, taken.wait, taken.late)
         self._tell()
-        self._telling = time.perf_counter() - now
         if self._is_due(self._spec.checkpoint_steps):
             self._save()
 
@@ -150,7 +146,6 @@ class Training:
         self._meter = Meter(time.perf_counter())
         self._board.machines.begin()
         self._measured.forget()
-        self._telling = 0.0
 
     def _progress(self) -> run_pb2.Progress:
         reading = self._meter.reading()
