@@ -16,8 +16,8 @@ LATE = "late"
 class Reading:
     """What a meter measured. Times in seconds; rates in samples per second; utilisation 0 .. 1 (AU).
 
-    late_seconds: the part of stall_seconds that was for late streams. busy_seconds: all the rest of it, work,
-    apart: with stall_seconds they make up `seconds`.
+    late_seconds: the part of stall_seconds that was for late streams. busy_seconds: all the rest, which
+    is work: with stall_seconds they make up `seconds`.
     """
 
     steps: int
