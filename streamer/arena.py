@@ -38,7 +38,7 @@ class Places:
 
 
 class Arena:
-    """The memory of one push, as wire.codec.Shelf. One thread places batches, another hears what landed."""
+    """The memory of one push, as wire.codec.Shelf. One thread places frames, another hears what landed."""
 
     def __init__(self, memory: Bytes) -> None:
         self._memory = memory
@@ -51,8 +51,8 @@ class Arena:
             place = self._places.take(size)
         return None if place is None else (place, self._memory[place : place + size])
 
-    def landed(self, batches: int) -> None:
-        """So many of the batches have landed by now, those that were placed first."""
+    def landed(self, frames: int) -> None:
+        """So many of the frames have landed by now, those that were placed first."""
         with self._lock:
-            self._places.free(batches - self._landed)
-            self._landed = batches
+            self._places.free(frames - self._landed)
+            self._landed = frames

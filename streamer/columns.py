@@ -12,6 +12,7 @@ from streamer.order import Rows
 from wire.codec import Frame
 from wire.elements import STRING, Batch, Column, ElementSpec, Field, Ragged, rows_of
 from wire.errors import InvalidInput
+from wire.landing import empty
 
 
 def take(column: Column, rows: Rows) -> Column:
@@ -20,7 +21,10 @@ def take(column: Column, rows: Rows) -> Column:
         return _take_ragged(column, rows)
     if _neighbours(rows):
         return column[rows[0] : rows[-1] + 1]
-    return np.take(column, rows, axis=0, mode="clip")  # rows are checked; "clip" spares numpy a buffered copy
+    if column.dtype == object:
+        return column[rows]
+    out = empty((len(rows), *column.shape[1:]), column.dtype)
+    return np.take(column, rows, axis=0, out=out, mode="clip")  # rows are checked; "clip" spares numpy a buffered copy
 
 
 def check_rows(rows: Rows, n: int) -> None:
@@ -97,6 +101,28 @@ def slice_batch(batch: Batch, start: int, stop: int) -> dict[str, Column]:
     """The samples start .. stop - 1 of a batch, as views."""
     rows = np.arange(start, min(stop, rows_of(batch)), dtype=np.int64)
     return {name: take(column, rows) for name, column in batch.items()}
+
+
+def one_by_one(frame: Frame) -> list[Frame]:
+    """A frame for each of its batches, as views on it."""
+    count = frame.batches
+    if count == 1:
+        return [frame]
+    rows = frame.rows // count
+    cursors = [*map(frame.cursor.further, range(count)), frame.following]
+    numbers = [None] * count if frame.row_numbers is None else np.split(frame.row_numbers, count)
+    states = [b""] * (count - 1) + [frame.loader_state]
+    return [
+        Frame(
+            cursors[i],
+            cursors[i + 1],
+            slice_batch(frame.batch, i * rows, (i + 1) * rows),
+            digests=(digest,),
+            row_numbers=numbers[i],
+            loader_state=states[i],
+        )
+        for i, digest in enumerate(frame.digests)
+    ]
 
 
 class Table:

@@ -8,7 +8,7 @@ import threading
 class Credits:
     """Batches and bytes that may be sent. Granted by the consumer, spent by the sender.
 
-    A batch may go while both counts are above zero, so the byte count can fall below it by one message at most.
+    Batches may go while both counts are above zero, so they can fall below it by one frame, or message, at most.
     """
 
     def __init__(self) -> None:

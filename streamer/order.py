@@ -11,7 +11,7 @@ import numpy.typing as npt
 Rows = npt.NDArray[np.int64]
 
 _ROUNDS = 8
-_CHUNK = 1 << 14
+_CHUNK = 1 << 12
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from streamer.columns import one_by_one
 from streamer.order import InOrder, Order
 from streamer.plan import StreamPlan, check_batch
 from streamer.recipe import Recipe
@@ -127,7 +129,8 @@ class Input:
         stage: FrameStage
         if plan is not None and isinstance(self.source, IndexedSource):
             order = self._ordering.over(self.source, settings)
-            stage = Gather(plan, order, RowReader(self.source, settings.seed, pass_bad=settings.pass_bad), cursor)
+            reader = RowReader(self.source, settings.seed, pass_bad=settings.pass_bad)
+            stage = Gather(plan, order, reader, cursor, 1 if _ragged(self.spec) else settings.prefetch // 2)
         elif isinstance(self.source, SequentialSource):
             stage = _walk(self.source, settings, turns, cursor, resume)
         if self._cast_here:
@@ -140,16 +143,19 @@ class StreamPipeline:
 
     def __init__(self, prefetch: Prefetch) -> None:
         self._prefetch = prefetch
+        self._next: deque[Frame] = deque()
 
     def get(self, timeout: float | None = None) -> Frame:
         """The next batch, with its cursor and the following one; after the last a frame with `end` set.
 
         Raises TimeoutError after `timeout` seconds, SeamClosed after the end, and what reading the source raised.
         """
-        return self._prefetch.get(timeout)
+        if not self._next:
+            self._next.extend(one_by_one(self._prefetch.get(timeout)))
+        return self._next.popleft()
 
     def get_some(self, most: int, nbytes: int, timeout: float | None = None, linger: float = 0.0) -> list[Frame]:
-        """The next batches, one at least: up to `most`, until they have `nbytes`; as `get` otherwise.
+        """The next batches, some to a frame, until they are `most` or have `nbytes`. Else as `get`; not after it.
 
         linger: seconds that more of them are waited for once there is one.
         """
@@ -177,6 +183,10 @@ def recipe_input(recipe: Recipe, data_root: Path | None = None) -> Input:
 def loader_input(loader: Any, make: Maker | None = None) -> Input:
     """A user's loader as an input. make: makes it once more, for sources.loaders.open_loader. Raises InvalidInput."""
     return Input(open_loader(loader, make))
+
+
+def _ragged(spec: ElementSpec) -> bool:
+    return any(field.ragged for field in spec.fields)
 
 
 def _walk(

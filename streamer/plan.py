@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from streamer.order import Rows
 from streamer.turns import Turns
 from wire.cursor import Cursor
 from wire.errors import InvalidInput
@@ -17,6 +20,32 @@ class Slice:
     start: int
     stop: int
     step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Batches of a stream that follow one another in an epoch and have `rows` samples each.
+
+    cursor: of the first. following: where the stream goes on after the last. starts: (batches,) int64, the position
+    in the epoch's order at which each batch starts.
+    """
+
+    cursor: Cursor
+    following: Cursor
+    starts: Rows
+    rows: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def positions(self) -> Rows:
+        """Of all samples in the epoch's order, (batches * rows,) int64."""
+        return (self.starts[:, None] + np.arange(self.rows)).reshape(-1)
+
+    def cursor_of(self, number: int) -> Cursor:
+        """Of batch `number`; len(self) gives where the stream goes on."""
+        return self.cursor.further(number) if number < len(self) else self.following
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +122,22 @@ class StreamPlan:
         inside = step - cursor.epoch * self.steps_per_epoch
         start = inside * self.batch_size + self.turns(cursor.stream).replica * self.replica_batch
         return Slice(cursor.epoch, start, min(start + self.replica_batch, self.rows), step)
+
+    def stretch(self, cursor: Cursor, most: int) -> Stretch | None:
+        """What the batches from a cursor on take, `most` of them or up to the epoch's end; a short one comes alone.
+
+        None past the end of the run. Raises InvalidInput as `step_of`.
+        """
+        first = self.locate(cursor)
+        if first is None:
+            return None
+        turns = self.turns(cursor.stream)
+        rows, left = first.stop - first.start, (cursor.epoch + 1) * self.steps_per_epoch - first.step
+        alike = -(-(left - (self.rows % self.batch_size > 0 and not self.drop_remainder)) // turns.turns)
+        count = max(1, min(most, alike))
+        starts = first.start + np.arange(count, dtype=np.int64) * (turns.turns * self.batch_size)
+        following = self.cursor_from(cursor.stream, first.step + (count - 1) * turns.turns + 1)
+        return Stretch(cursor, following, starts, rows)
 
     def following(self, cursor: Cursor) -> Cursor:
         """The cursor of the stream's next batch; past the end of a run, where that batch would have been."""

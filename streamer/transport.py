@@ -175,7 +175,7 @@ class Pusher:
             frames = self._encoder.group(pipeline.get_some, PATIENCE_SECONDS, allowed)
             end = frames[-1].end
             message = self._message(frames)
-            self._credits.spend(len(frames), message.size)
+            self._credits.spend(sum(frame.batches for frame in frames), message.size)
             begun = time.perf_counter()
             yield message.data
             self._wire.sent(time.perf_counter() - begun, message.size)
@@ -206,7 +206,7 @@ class Pusher:
             raise InvalidInput(str(error), where=f"{frames[0].cursor} .. {last.cursor.sequence}", fix=fix) from error
         if len(message.data) > MAX_MESSAGE_BYTES:
             raise Exhausted(
-                f"a batch of {last.rows} samples takes {len(message.data) / 2**20:.0f} MiB on the wire; "
+                f"{last.rows // last.batches} samples in a batch make {len(message.data) / 2**20:.0f} MiB on the wire; "
                 f"the limit is {MAX_MESSAGE_BYTES / 2**20:.0f} MiB",
                 where=str(last.cursor),
                 fix="lower the batch size or send a more compact dtype",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +43,7 @@ class StreamPosition:
     loader_state: LoaderState | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """One batch that a step used: where it was, where its stream goes on, how many samples it had.
 
     digest: says what the batch is, 64 bits. row_numbers: (rows,) int64, the source's numbers of the samples; None

@@ -40,26 +40,33 @@ class BadSample:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One pushed batch: where it is, where its stream goes on, and the batch itself.
+    """What is pushed at once: a batch, or some that follow one another in an epoch and have as many samples each.
 
-    end: the stream ends here and the batch is empty; `cursor` is where the next batch would have been.
-    digest: says what the batch is, 64 bits (wire.history). row_numbers: (rows,) int64, the source's numbers of the
-    samples; None where it has none. bad: samples that others of the batch stand in for. loader_state: of the user's
-    loader after this batch; b"" where it has none or it was not taken here.
+    cursor: of the first. following: where the stream goes on after the last. batch: the samples of all of them, in
+    order. end: the stream ends here and the batch is empty; `cursor` is where the next batch would have been.
+    digests: say what each batch is, 64 bits (wire.history). row_numbers: (rows,) int64, the source's numbers of the
+    samples; None where it has none. bad: samples that others of the batch stand in for; such a batch is alone.
+    loader_state: of the user's loader after the last batch; b"" where it has none or it was not taken here.
     """
 
     cursor: Cursor
     following: Cursor
     batch: Batch
     end: bool = False
-    digest: int = 0
+    digests: tuple[int, ...] = (0,)
     row_numbers: npt.NDArray[np.int64] | None = None
     bad: tuple[BadSample, ...] = ()
     loader_state: bytes = b""
 
     @property
     def rows(self) -> int:
+        """Samples in all batches together."""
         return rows_of(self.batch)
+
+    @property
+    def batches(self) -> int:
+        """How many there are; an end counts as one."""
+        return len(self.digests)
 
 
 class Shelf(Protocol):
@@ -159,7 +166,7 @@ def _frame(header: ingest_pb2.FrameHeader, payload: Bytes, spec: ElementSpec) ->
         cursor_from(header.following),
         batch,
         header.end,
-        header.digest,
+        tuple(header.digests),
         _row_numbers(header),
         bad,
         header.loader_state,
@@ -177,8 +184,12 @@ def _row_numbers(header: ingest_pb2.FrameHeader) -> npt.NDArray[np.int64] | None
 
 
 def _check_account(frame: Frame) -> None:
-    """Row numbers and bad samples are of the batch's samples."""
+    """Digests, row numbers and bad samples are of the batches that there are."""
     numbers = frame.row_numbers
+    if not frame.batches or frame.rows % frame.batches or (frame.batches > 1 and (frame.bad or not frame.rows)):
+        raise CodecError(
+            f"{frame.cursor} has {frame.rows} samples and {len(frame.bad)} bad ones in {frame.batches} batches"
+        )
     if numbers is not None and (len(numbers) != frame.rows or (numbers < 0).any()):
         raise CodecError(f"{frame.cursor} has {frame.rows} samples and {len(numbers)} row numbers")
     if any(bad.place >= frame.rows for bad in frame.bad):
@@ -192,7 +203,7 @@ def _header(frame: Frame, payload: Payload | None, place: int | None) -> ingest_
         following=cursor_message(frame.following),
         payload_bytes=0 if payload is None else payload.size,
         end=frame.end,
-        digest=frame.digest,
+        digests=frame.digests,
         row_numbers=b"" if numbers is None else numbers.astype(_ROW_NUMBER, copy=False).tobytes(),
         bad=[ingest_pb2.BadSample(place=b.place, row=b.row, where=b.where, why=b.why) for b in frame.bad],
         loader_state=frame.loader_state,

@@ -29,6 +29,10 @@ class Cursor:
         """The cursor of the next batch of the same epoch."""
         return Cursor(self.stream, self.epoch, self.sequence + 1)
 
+    def further(self, batches: int) -> Cursor:
+        """The cursor so many batches later in the same epoch."""
+        return Cursor(self.stream, self.epoch, self.sequence + batches)
+
     def next_epoch(self) -> Cursor:
         """The cursor of the first batch of the next epoch."""
         return Cursor(self.stream, self.epoch + 1, 0)

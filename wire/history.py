@@ -7,6 +7,7 @@ The hashes are XXH3's: they tell mistakes apart, at the speed of memory, and are
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import xxhash
 
@@ -20,8 +21,14 @@ _ENTRY = struct.Struct("<QQQQ")
 
 def history_after(history: bytes, cursor: Cursor, digest: int) -> bytes:
     """The history, 16 bytes, once the batch at `cursor` with this digest was taken."""
-    entry = _ENTRY.pack(cursor.stream, cursor.epoch, cursor.sequence, digest)
-    return xxhash.xxh3_128_digest(history + entry)
+    return history_over(history, cursor, (digest,))
+
+
+def history_over(history: bytes, first: Cursor, digests: Sequence[int]) -> bytes:
+    """The history once all of these batches were taken, which follow one another from `first` on."""
+    for sequence, digest in enumerate(digests, first.sequence):
+        history = xxhash.xxh3_128_digest(history + _ENTRY.pack(first.stream, first.epoch, sequence, digest))
+    return history
 
 
 def digest_of(*parts: bytes | memoryview) -> int:

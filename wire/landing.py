@@ -37,7 +37,7 @@ def _scaled(column: npt.NDArray[Any], landing: Landing) -> npt.NDArray[Any]:
     dtype = np.dtype(landing.dtype)
     if landing.scale == 1.0 and landing.offset == 0.0:
         return column if column.dtype == dtype else _cast(column, dtype)
-    out = _empty(column.shape, np.dtype(np.float32))
+    out = empty(column.shape, np.dtype(np.float32))
     np.copyto(out, column, casting="unsafe")
     np.multiply(out, np.float32(landing.scale), out=out)
     if not (landing.offset == 0.0 and landing.scale > 0.0 and column.dtype.kind == "u"):  # 0 adds nothing
@@ -46,15 +46,15 @@ def _scaled(column: npt.NDArray[Any], landing: Landing) -> npt.NDArray[Any]:
 
 
 def _cast(column: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    out = _empty(column.shape, dtype)
+    out = empty(column.shape, dtype)
     np.copyto(out, column, casting="unsafe")
     return out
 
 
-def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Of Arrow's allocator: begins at a multiple of ALIGNMENT, in memory that was used before, if there is any.
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """An array of Arrow's allocator: it begins at a multiple of ALIGNMENT, in memory that was used before, if it can.
 
-    New memory costs more than what is written to it.
+    Memory that is new to the process costs more than what is written to it.
     """
     count = math.prod(shape)
     return np.frombuffer(pa.allocate_buffer(count * dtype.itemsize), dtype, count).reshape(shape)

@@ -91,6 +91,8 @@ class _Waits:
 class Seam(Generic[T]):
     """A bounded first-in first-out queue between one stage and the next. One thread takes from it, or several.
 
+    What is put at once may count as several items; it then goes out at once, too. It needs room for one.
+
     Closing it wakes both sides: `put` then raises SeamClosed at once, `get` after the items left are taken. Waking a
     thread costs more than handing an item on, so a producer that found the seam full sleeps until half of it is free.
     """
@@ -100,7 +102,8 @@ class Seam(Generic[T]):
             raise ValueError(f"seam {name!r}: the capacity must be at least 1, got {capacity}")
         self.name = name
         self.capacity = capacity
-        self._items: deque[tuple[T, int]] = deque()
+        self._items: deque[tuple[T, int, int]] = deque()
+        self._depth = 0
         lock = threading.Lock()
         self._lock, self._filled, self._freed = lock, threading.Condition(lock), threading.Condition(lock)
         self._closed = False
@@ -109,21 +112,33 @@ class Seam(Generic[T]):
         self._put_waits, self._get_waits = _Waits(clock), _Waits(clock)
         self._lingers: Callable[[], bool] | None = None
 
-    def put(self, item: T, timeout: float | None = None, *, size: int = 0) -> None:
-        """Add an item of `size` bytes, waiting for room. Raises SeamClosed, or TimeoutError after `timeout` seconds."""
+    def put(self, item: T, timeout: float | None = None, *, size: int = 0, count: int = 1) -> None:
+        """Add what counts as `count` items and has `size` bytes, waiting for room.
+
+        Raises SeamClosed, or TimeoutError after `timeout` seconds.
+        """
         with self._lock:
-            waited = len(self._items) >= self.capacity and not self._closed
+            waited = self._depth >= self.capacity and not self._closed
             if waited:
-                self._block(self._freed, self._put_waits, lambda: len(self._items) < self.capacity, timeout, "no room")
+                self._block(self._freed, self._put_waits, lambda: self._depth < self.capacity, timeout, "no room")
             if self._closed:
                 raise SeamClosed(self.name)
             if waited or self._put_waits.in_vain:
                 self._put_waits.passed()
-            self._items.append((item, size))
-            self._put += 1
+            self._items.append((item, size, count))
+            self._put += count
+            self._depth += count
             self._bytes += size
             if self._get_waits.blocked and (self._lingers is None or self._lingers()):
                 self._filled.notify_all()
+
+    def await_room(self) -> None:
+        """Wait until something may be put; of one producer alone, its next `put` does not wait. Raises SeamClosed."""
+        with self._lock:
+            if self._depth >= self.capacity and not self._closed:
+                self._block(self._freed, self._put_waits, lambda: self._depth < self.capacity, None, "no room")
+            if self._closed:
+                raise SeamClosed(self.name)
 
     def get(self, timeout: float | None = None) -> T:
         """Take the oldest item, waiting for one. Raises SeamClosed, TimeoutError, or the error it was failed with."""
@@ -132,7 +147,7 @@ class Seam(Generic[T]):
             return self._take()
 
     def get_some(self, most: int, nbytes: int, timeout: float | None = None, linger: float = 0.0) -> list[T]:
-        """Take the oldest items, up to `most` and until their sizes reach `nbytes`, waiting for one as `get` does.
+        """Take the oldest items, until they are `most` or have `nbytes`, waiting for one as `get` does.
 
         linger: seconds that more of them are then waited for; only one thread may do so at a time.
         """
@@ -141,12 +156,13 @@ class Seam(Generic[T]):
             before = self._bytes_out
 
             def enough() -> bool:
-                return len(self._items) >= min(most, self.capacity) or self._bytes - before >= nbytes
+                return self._depth >= min(most, self.capacity) or self._bytes - before >= nbytes
 
             if linger and not enough() and not self._closed:
                 self._linger(enough, linger)
+            taken = self._taken
             some = [self._take()]
-            while self._items and len(some) < most and self._bytes_out - before < nbytes:
+            while self._items and self._taken - taken < most and self._bytes_out - before < nbytes:
                 some.append(self._take())
             return some
 
@@ -158,6 +174,11 @@ class Seam(Generic[T]):
             self._filled.notify_all()
             self._freed.notify_all()
 
+    @property
+    def depth(self) -> int:
+        """Items in the seam now."""
+        return self._depth
+
     def reading(self) -> SeamReading:
         with self._lock:
             return SeamReading(
@@ -166,7 +187,7 @@ class Seam(Generic[T]):
                 put_wait=self._put_waits.seconds(),
                 get_wait=self._get_waits.seconds(),
                 occupancy=self._found / self._gets if self._gets else 0.0,
-                depth=len(self._items),
+                depth=self._depth,
                 capacity=self.capacity,
                 put_waits=self._put_waits.spread(self._put),
                 get_waits=self._get_waits.spread(self._taken),
@@ -174,7 +195,7 @@ class Seam(Generic[T]):
             )
 
     def _await_one(self, timeout: float | None) -> None:
-        found = len(self._items)
+        found = self._depth
         if not found and not self._closed:
             self._block(self._filled, self._get_waits, lambda: bool(self._items), timeout, "nothing came")
         if not self._items:
@@ -185,10 +206,11 @@ class Seam(Generic[T]):
         self._found += found
 
     def _take(self) -> T:
-        item, size = self._items.popleft()
-        self._taken += 1
+        item, size, count = self._items.popleft()
+        self._taken += count
+        self._depth -= count
         self._bytes_out += size
-        if self._put_waits.blocked and len(self._items) <= self.capacity // 2:
+        if self._put_waits.blocked and self._depth <= self.capacity // 2:
             self._freed.notify_all()
         return item
 

@@ -2,60 +2,84 @@
 
 from __future__ import annotations
 
-from collections import deque
+import time
 from collections.abc import Iterator
 
 import numpy as np
 
+from streamer.columns import frame_bytes
 from streamer.digests import rows_digest, values_digest
 from streamer.order import Order, Rows
-from streamer.plan import StreamPlan
+from streamer.plan import StreamPlan, Stretch
 from streamer.stages.reading import RowReader
-from streamer.stages.repeat import Place, RepeatIndexed
+from streamer.stages.repeat import RepeatIndexed
 from streamer.stages.shard import ShardSequential
-from wire.codec import Frame
+from wire.codec import BadSample, Frame
 from wire.cursor import Cursor
 from wire.elements import Batch, rows_of
 from wire.errors import Fault, InvalidInput
 
 _AHEAD_ROWS = 1 << 14
+_LARGEST_BYTES = 2 * 2**20
+_QUICK_S, _SLOW_S = 2e-3, 10e-3
+
+
+class Together:
+    """How many batches are gathered at once: more while that is quick and they are small. Pure arithmetic.
+
+    What one batch costs beyond its bytes is then shared by many, and no batch waits long for those behind it.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = max(1, most)
+        self.batches = 1
+
+    def took(self, seconds: float, nbytes: int) -> None:
+        """So many batches as of now took so long, and have so many bytes."""
+        if seconds > _SLOW_S:
+            self.batches = max(1, self.batches // 2)
+        elif seconds < _QUICK_S:
+            fitting = _LARGEST_BYTES * self.batches // max(1, nbytes)
+            self.batches = max(1, min(self._most, 2 * self.batches, fitting))
+
+    def failed(self) -> None:
+        """One of them cannot be read: it will be found alone."""
+        self.batches = 1
 
 
 class Gather:
-    """A Stage[Frame]: the batches of one stream of an indexed source.
+    """A Stage[Frame]: the batches of one stream of an indexed source, up to `most` of them in a frame.
 
     The order is asked for many batches at once, because a few positions cost as much as some thousands.
     """
 
-    def __init__(self, plan: StreamPlan, order: Order, reader: RowReader, cursor: Cursor) -> None:
-        self._places = RepeatIndexed(plan, cursor)
+    def __init__(self, plan: StreamPlan, order: Order, reader: RowReader, cursor: Cursor, most: int = 1) -> None:
+        self._stretches = RepeatIndexed(plan, cursor, max(1, _AHEAD_ROWS // plan.replica_batch))
         self._order, self._reader = order, reader
-        self._ahead: deque[tuple[Place, Rows]] = deque()
-        self._ahead_places = max(1, _AHEAD_ROWS // plan.replica_batch)
+        self._ahead: Stretch | None = None
+        self._rows: Rows = np.empty((0, 0), np.int64)
+        self._given = 0
+        self._together = Together(1 if reader.random else most)
 
     @property
     def position(self) -> Cursor:
-        return self._ahead[0][0].cursor if self._ahead else self._places.position
+        return self._stretches.position if self._ahead is None else self._ahead.cursor_of(self._given)
 
     def reset(self, cursor: Cursor) -> None:
-        self._ahead.clear()
-        self._places.reset(cursor)
+        self._ahead = None
+        self._stretches.reset(cursor)
 
     def next(self) -> Frame | None:
         """Raises InvalidInput where the source does, with the cursor."""
-        if not self._ahead:
+        if self._ahead is None or self._given == len(self._ahead):
             self._look_ahead()
-        if not self._ahead:
+        if self._ahead is None:
             return None
-        place, rows = self._ahead[0]
-        try:
-            batch, rows, bad = self._reader.read(place.slice, rows)
-        except Fault as fault:
-            fault.where = "; ".join(filter(None, (fault.where, str(place.cursor))))
-            raise
-        self._ahead.popleft()
-        digest = values_digest(batch) if self._reader.random else rows_digest(rows)
-        return Frame(place.cursor, place.following, batch, digest=digest, row_numbers=rows, bad=bad)
+        begun = time.perf_counter()
+        frame = self._some(self._ahead) or self._one(self._ahead)
+        self._given += frame.batches
+        self._together.took(time.perf_counter() - begun, frame_bytes(frame))
+        return frame
 
     def interrupt(self) -> None:
         """A batch is read at once, there is nothing to walk."""
@@ -63,14 +87,41 @@ class Gather:
     def close(self) -> None:
         """Nothing is held."""
 
+    def _some(self, ahead: Stretch) -> Frame | None:
+        """The next batches in one frame; None for a single one, and where not all of them can be read."""
+        stop = min(len(ahead), self._given + self._together.batches)
+        if stop - self._given < 2:
+            return None
+        rows = self._rows[self._given : stop]
+        try:
+            batch = self._reader.gather(rows.reshape(-1))
+        except Fault:
+            self._together.failed()
+            return None
+        digests = tuple(map(rows_digest, rows))
+        return self._frame(ahead, digests, batch, rows.reshape(-1))
+
+    def _one(self, ahead: Stretch) -> Frame:
+        start = int(ahead.starts[self._given])
+        try:
+            batch, rows, bad = self._reader.read(ahead.cursor.epoch, start, self._rows[self._given])
+        except Fault as fault:
+            fault.where = "; ".join(filter(None, (fault.where, str(ahead.cursor_of(self._given)))))
+            raise
+        digest = values_digest(batch) if self._reader.random else rows_digest(rows)
+        return self._frame(ahead, (digest,), batch, rows, bad)
+
+    def _frame(
+        self, ahead: Stretch, digests: tuple[int, ...], batch: Batch, rows: Rows, bad: tuple[BadSample, ...] = ()
+    ) -> Frame:
+        first, following = ahead.cursor_of(self._given), ahead.cursor_of(self._given + len(digests))
+        return Frame(first, following, batch, digests=digests, row_numbers=rows, bad=bad)
+
     def _look_ahead(self) -> None:
-        places = list(filter(None, (self._places.next() for _ in range(self._ahead_places))))
-        for epoch in dict.fromkeys(place.slice.epoch for place in places):
-            mine = [place for place in places if place.slice.epoch == epoch]
-            spans = [np.arange(place.slice.start, place.slice.stop, dtype=np.int64) for place in mine]
-            rows = self._order.at(epoch, np.concatenate(spans))
-            ends = np.cumsum([len(span) for span in spans])[:-1]
-            self._ahead.extend(zip(mine, np.split(rows, ends), strict=True))
+        self._ahead, self._given = self._stretches.next(), 0
+        if self._ahead is not None:
+            rows = self._order.at(self._ahead.cursor.epoch, self._ahead.positions)
+            self._rows = rows.reshape(len(self._ahead), self._ahead.rows)
 
 
 class Cut:
@@ -91,7 +142,7 @@ class Cut:
         if turn is None:
             return None
         digest = values_digest(turn.batch)
-        return Frame(turn.cursor, turn.following, turn.batch, digest=digest, loader_state=turn.mark)
+        return Frame(turn.cursor, turn.following, turn.batch, digests=(digest,), loader_state=turn.mark)
 
     def interrupt(self) -> None:
         self._upstream.interrupt()

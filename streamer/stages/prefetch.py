@@ -32,7 +32,7 @@ class Prefetch:
         return self._seam.get(timeout)
 
     def get_some(self, most: int, nbytes: int, timeout: float | None = None, linger: float = 0.0) -> list[Frame]:
-        """The next batches, one at least: up to `most`, until they have `nbytes`. As wire.seam.Seam.get_some."""
+        """The next batches, one frame at least, until they are `most` or have `nbytes`. As wire.seam.Seam.get_some."""
         return self._seam.get_some(most, nbytes, timeout, linger)
 
     def close(self) -> None:
@@ -59,6 +59,6 @@ class Prefetch:
 
     def _feed(self) -> None:
         while (frame := self._upstream.next()) is not None:
-            self._seam.put(frame, size=frame_bytes(frame))
+            self._seam.put(frame, size=frame_bytes(frame), count=frame.batches)
         end = self._upstream.position
         self._seam.put(Frame(end, end, {}, end=True))

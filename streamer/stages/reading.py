@@ -10,7 +10,6 @@ import numpy as np
 
 from streamer.columns import join
 from streamer.order import Rows
-from streamer.plan import Slice
 from streamer.randomness import Randomness
 from streamer.sources import IndexedSource
 from wire.codec import BadSample
@@ -36,26 +35,28 @@ class RowReader:
         self.random = source.random
         self._source, self._seed, self._pass_bad = source, seed, pass_bad
 
-    def read(self, place: Slice, rows: Rows) -> Read:
-        """These rows, (n,) int64, which are for this place. Raises what the source does."""
+    def read(self, epoch: int, start: int, rows: Rows) -> Read:
+        """These rows, (n,) int64, of a batch that starts at this place in the epoch. Raises what the source does."""
         try:
-            return self._together(place, rows)
+            return self._together(epoch, start, rows)
         except Fault as fault:
             if not self._pass_bad:
                 raise
-            with self._seeded(place):
+            with self._seeded(epoch, start):
                 around = _read_around(self._source, rows, fault)
         # where each row can be read, what failed belonged to no row: let it fail again, or not
-        return around if around.bad else self._together(place, rows)
+        return around if around.bad else self._together(epoch, start, rows)
 
-    def _together(self, place: Slice, rows: Rows) -> Read:
-        if not self.random:
-            return Read(self._source.gather(rows), rows)
-        with self._seeded(place):
+    def gather(self, rows: Rows) -> Batch:
+        """These rows, of any batches, of a source that is not random. Raises what the source does."""
+        return self._source.gather(rows)
+
+    def _together(self, epoch: int, start: int, rows: Rows) -> Read:
+        with self._seeded(epoch, start):
             return Read(self._source.gather(rows), rows)
 
-    def _seeded(self, place: Slice) -> AbstractContextManager[None]:
-        return Randomness(self._seed, place.epoch, place.start).held() if self.random else nullcontext()
+    def _seeded(self, epoch: int, start: int) -> AbstractContextManager[None]:
+        return Randomness(self._seed, epoch, start).held() if self.random else nullcontext()
 
 
 def _read_around(source: IndexedSource, rows: Rows, fault: Fault) -> Read:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from streamer.plan import Slice, StreamPlan
+from streamer.plan import StreamPlan, Stretch
 from streamer.resume import Mark
 from streamer.sources import WHOLE, SequentialSource, Shard, Walk
 from wire.cursor import Cursor
@@ -18,20 +18,11 @@ from wire.seam import SeamClosed
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One batch that a stream has to make: where it is, where the stream goes on, and what it takes."""
-
-    cursor: Cursor
-    following: Cursor
-    slice: Slice
-
-
 class RepeatIndexed:
-    """The places of one stream, epoch after epoch. A Stage[Place]."""
+    """The batches of one stream, epoch after epoch, up to `most` at once. A Stage[Stretch]."""
 
-    def __init__(self, plan: StreamPlan, cursor: Cursor) -> None:
-        self._plan = plan
+    def __init__(self, plan: StreamPlan, cursor: Cursor, most: int = 1) -> None:
+        self._plan, self._most = plan, most
         self.reset(cursor)
 
     @property
@@ -43,13 +34,11 @@ class RepeatIndexed:
         self._plan.locate(cursor)
         self._cursor = cursor
 
-    def next(self) -> Place | None:
-        found = self._plan.locate(self._cursor)
-        if found is None:
-            return None
-        place = Place(self._cursor, self._plan.following(self._cursor), found)
-        self._cursor = place.following
-        return place
+    def next(self) -> Stretch | None:
+        found = self._plan.stretch(self._cursor, self._most)
+        if found is not None:
+            self._cursor = found.following
+        return found
 
 
 @dataclass(frozen=True, slots=True)

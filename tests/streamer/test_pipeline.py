@@ -66,7 +66,7 @@ def test_a_digest_is_of_values_only_where_user_code_makes_them(loader):
     frame = pipeline.get(5)
     pipeline.close()
     own = isinstance(loader, TensorDataset)
-    assert frame.digest == (rows_digest(frame.row_numbers) if own else values_digest(frame.batch))
+    assert frame.digests[0] == (rows_digest(frame.row_numbers) if own else values_digest(frame.batch))
 
 
 def _indexed():
@@ -97,7 +97,7 @@ def _run(opened, settings, cursor=None, stream=0, most=None):
             frame = pipeline.get(5)
             values = {name: column.tolist() for name, column in frame.batch.items()}
             numbers = None if frame.row_numbers is None else frame.row_numbers.tolist()
-            frames.append((frame.cursor, frame.following, values, frame.end, frame.digest, numbers))
+            frames.append((frame.cursor, frame.following, values, frame.end, frame.digests, numbers))
             if frame.end:
                 break
         return frames

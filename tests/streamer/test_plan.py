@@ -56,6 +56,22 @@ def test_same_batches_for_every_number_of_streams():
         assert len({tuple(sorted(by_step(plan).items())) for plan in plans}) == 1
 
 
+def test_a_stretch_is_the_batches_one_by_one():
+    """However many batches are asked for at once: places, sizes and cursors are those of each batch alone."""
+    for plan, most in itertools.product(_plans(), (1, 2, 7)):
+        for stream in range(plan.streams):
+            cursor, found = plan.first(stream), []
+            while stretch := plan.stretch(cursor, most):
+                assert 1 <= len(stretch) <= most
+                assert len(stretch.positions) == len(stretch) * stretch.rows
+                cursors = [stretch.cursor_of(number) for number in range(len(stretch))]
+                starts = stretch.starts.tolist()
+                found += [(c, start, start + stretch.rows) for c, start in zip(cursors, starts, strict=True)]
+                cursor = stretch.cursor_of(len(stretch))
+            one_by_one, end = _tail(plan, plan.first(stream))
+            assert (found, cursor) == ([(c, s.start, s.stop) for c, s in one_by_one], end), plan
+
+
 def test_streams_take_turns():
     """A replica's streams take its steps strictly in turn, also across the end of an epoch."""
     for plan in _plans():

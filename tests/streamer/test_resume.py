@@ -98,7 +98,7 @@ def _frames(opened, settings, cursor, resume=None, most=None):
 
 def _told(frame):
     """What must be the same in every life of a stream. When a state is taken is a matter of time."""
-    return frame.cursor, frame.following, frame.digest, {n: c.tolist() for n, c in frame.batch.items()}, frame.end
+    return frame.cursor, frame.following, frame.digests, {n: c.tolist() for n, c in frame.batch.items()}, frame.end
 
 
 def _resume(frames, start, *, states=True):
@@ -107,7 +107,7 @@ def _resume(frames, start, *, states=True):
     history, state = BEGINNING, None
     for frame in before:
         if frame.cursor.epoch == start.epoch:
-            history = history_after(history, frame.cursor, frame.digest)
+            history = history_after(history, frame.cursor, frame.digests[0])
         if frame.following.epoch == start.epoch and frame.loader_state and states:
             state = frame.following, frame.loader_state
     return Resume(history, state)

@@ -101,7 +101,7 @@ def main(path, life):
                 if frame.end:
                     going.remove(pipeline)
                 else:
-                    frames[str(frame.cursor)] = [frame.digest, str({n: c.tolist() for n, c in frame.batch.items()})]
+                    frames[str(frame.cursor)] = [frame.digests[0], str({n: c.tolist() for n, c in frame.batch.items()})]
         for pipeline in pipelines:
             pipeline.close()
         told[name] = frames

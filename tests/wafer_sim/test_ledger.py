@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from wafer_sim.ledger import Ledger, LoaderState, StreamPosition, Taken
@@ -79,5 +77,5 @@ def test_a_position_of_another_epoch_closes_those_before() -> None:
     """Only what every stream has left can bring nothing more."""
     ledger = Ledger([StreamPosition(Cursor(0, 2)), StreamPosition(Cursor(1, 5))])
     assert ledger.accounts.closed_below == 2
-    ledger.commit([replace(Taken(Cursor(0, 2), Cursor(0, 7), 1), digest=1)])
+    ledger.commit([Taken(Cursor(0, 2), Cursor(0, 7), 1)._replace(digest=1)])
     assert ledger.accounts.closed_below == 5

@@ -145,7 +145,7 @@ def test_digests_are_equal_for_the_same_batches_in_the_same_order_only(shape: Sh
     assert one.positions == other.positions
     changed = chance.choice([stream for stream in streams if stream])
     at = chance.randrange(len(changed))
-    changed[at] = replace(changed[at], digest=changed[at].digest + 1)
+    changed[at] = changed[at]._replace(digest=changed[at].digest + 1)
     differs = begun(streams, shape)
     for taken in mixed(streams, chance):
         differs.commit([taken])
@@ -177,7 +177,7 @@ def with_bad(taken: Taken, chance: random.Random, share: float) -> Taken:
     rows = taken.row_numbers.copy()
     samples = tuple(BadSample(place, int(rows[place]), f"part-0:{rows[place]}", "no JPEG") for place in bad)
     rows[bad] = rows[0]
-    return replace(taken, row_numbers=rows, bad=samples)
+    return taken._replace(row_numbers=rows, bad=samples)
 
 
 def batch(epoch: int, sequence: int, rows: list[int], last: bool = False, **more: object) -> Taken:
@@ -186,12 +186,12 @@ def batch(epoch: int, sequence: int, rows: list[int], last: bool = False, **more
     return Taken(cursor, following, len(rows), sequence, np.array(rows, np.int64), **more)
 
 
-BESIDE = replace(batch(0, 0, [5, 6]), cursor=Cursor(1), following=Cursor(1, 0, 1))
+BESIDE = batch(0, 0, [5, 6])._replace(cursor=Cursor(1), following=Cursor(1, 0, 1))
 
 
 @pytest.mark.parametrize(
     ("taken", "said"),
-    [(batch(0, 2, [3, 4]), "is due"), (replace(batch(0, 1, [3]), cursor=Cursor(4)), "no such stream")],
+    [(batch(0, 2, [3, 4]), "is due"), (batch(0, 1, [3])._replace(cursor=Cursor(4)), "no such stream")],
 )
 def test_a_batch_that_is_not_due_is_refused_and_changes_nothing(taken: Taken, said: str) -> None:
     """Positions, digests and accounts stay, also those of the batches before it in the step."""
@@ -208,7 +208,7 @@ def test_a_batch_that_is_not_due_is_refused_and_changes_nothing(taken: Taken, sa
     [
         (batch(0, 1, [3, 10]), "row 10; there are 10 rows"),
         (batch(0, 1, [-1, 3]), "row -1"),
-        (replace(batch(0, 1, [3, 4]), rows=3), "2 row numbers"),
+        (batch(0, 1, [3, 4])._replace(rows=3), "2 row numbers"),
         (batch(0, 1, [3, 4], bad=(BadSample(2, 4, "", ""),)), "1 bad samples"),
         (batch(0, 1, [3, 4], bad=(BadSample(1, 11, "", ""),)), "row 11"),
     ],
@@ -263,7 +263,7 @@ def test_rows_of_a_closed_epoch_come_again() -> None:
 def test_an_epoch_that_never_came_is_missing() -> None:
     """A stream that jumps over an epoch leaves all of its rows out."""
     ledger = Ledger.fresh(1, rows=4)
-    ledger.commit([replace(batch(0, 0, [0, 1, 2, 3]), following=Cursor(0, 3))])
+    ledger.commit([batch(0, 0, [0, 1, 2, 3])._replace(following=Cursor(0, 3))])
     proof = proven(ledger, (4, 4, 1, 3), 1)
     assert (proof.absent, proof.missing, proof.faults) == (2, 8, ("8 samples are missing",))
 
@@ -272,7 +272,7 @@ def test_sequential_sources_are_counted_by_epoch() -> None:
     """Samples and batches, whatever the row numbers: nothing is said of rows."""
     ledger = Ledger.fresh(1)
     for sequence in range(3):
-        ledger.commit([replace(batch(0, sequence, [7, 7], last=sequence == 2), row_numbers=None)])
+        ledger.commit([batch(0, sequence, [7, 7], last=sequence == 2)._replace(row_numbers=None)])
     account = ledger.accounts.epochs[0]
     assert (account.samples, account.batches, account.taken, account.twice) == (6, 3, 6, 0)
     assert (ledger.accounts.bitmaps, proven(ledger, (0, 2, 1, 1), 3).missing) == ({}, None)
@@ -291,7 +291,7 @@ def test_a_source_too_large_says_so() -> None:
 def test_samples_without_row_numbers_are_no_proof() -> None:
     """An indexed source whose frames do not say which rows they have: nothing is claimed."""
     ledger = Ledger.fresh(1, rows=10)
-    ledger.commit([replace(batch(0, 0, [1, 2]), row_numbers=None)])
+    ledger.commit([batch(0, 0, [1, 2])._replace(row_numbers=None)])
     proof = proven(ledger, (10, 2, 1, 1), 1)
     assert proof.missing is None
     assert "2 samples came without row numbers" in proof.unknown[0]

@@ -112,14 +112,41 @@ def test_several_frames_travel_in_one_message():
         assert all(same(sent.batch[name], got.batch[name]) for name in sent.batch)
 
 
+def test_a_frame_may_have_several_batches():
+    """Batches that follow one another travel as one, with a digest for each."""
+    spec, batch = images(6)
+    sent = Frame(Cursor(1, 0, 4), Cursor(1, 1), batch, digests=(5, 2**64 - 1, 0), row_numbers=np.arange(6))
+    (got,) = unpack(pack([sent], spec).data, spec).frames
+    assert (got.cursor, got.following, got.digests, got.batches, got.rows) == (
+        Cursor(1, 0, 4),
+        Cursor(1, 1),
+        (5, 2**64 - 1, 0),
+        3,
+        6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "digests", "bad"),
+    [(4, (1, 2, 3), ()), (4, (), ()), (4, (1, 2), (BadSample(0, 0, "a", "torn"),)), (0, (1, 2), ())],
+    ids=["do not share the samples", "none", "a bad sample among several", "empty"],
+)
+def test_batches_that_a_frame_cannot_have_are_refused(rows, digests, bad):
+    """All batches of a frame have as many samples, one at least; a bad one is in a frame with one batch."""
+    spec, batch = images(rows)
+    message = pack([Frame(Cursor(0), Cursor(0, 0, 9), batch, digests=digests, bad=bad)], spec).data
+    with pytest.raises(CodecError, match=f"{rows} samples and {len(bad)} bad ones in {len(digests)} batches"):
+        unpack(message, spec)
+
+
 def test_a_frame_accounts_for_its_samples():
     """Digest, row numbers, bad samples and the loader's state arrive as they were sent."""
     spec, batch = images()
     bad = (BadSample(2, 77, "a.parquet row 77", "the image is cut off"),)
     numbers = np.array([9, 2**40, 4, 0])
-    sent = Frame(Cursor(0), Cursor(0, 0, 1), batch, False, 2**64 - 1, numbers, bad, b"state")
+    sent = Frame(Cursor(0), Cursor(0, 0, 1), batch, False, (2**64 - 1,), numbers, bad, b"state")
     (got,) = unpack(pack([sent], spec).data, spec).frames
-    assert (got.digest, got.bad, got.loader_state) == (2**64 - 1, bad, b"state")
+    assert (got.digests, got.bad, got.loader_state) == ((2**64 - 1,), bad, b"state")
     assert got.row_numbers is not None
     assert got.row_numbers.tolist() == numbers.tolist()
 

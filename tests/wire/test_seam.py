@@ -53,6 +53,33 @@ def test_many_items_cross_between_threads_without_loss_and_in_order(pool):
     assert received.result(PATIENCE) == list(range(2_000))
 
 
+def test_what_is_put_at_once_may_count_as_several_items():
+    """It needs room for one, goes out at once, and counts as many in what is measured and in what is asked for."""
+    seam = Seam("map", 4)
+    for item, count in (("abc", 3), ("de", 2)):
+        seam.put(item, 0, count=count)
+    with pytest.raises(TimeoutError):
+        seam.put("f", 0)
+    assert (seam.reading().items, seam.reading().depth) == (5, 5)
+    assert seam.get_some(2, 1000) == ["abc"]
+    seam.put("f", 0)
+    assert seam.get_some(3, 1000) == ["de", "f"]
+    assert seam.reading().get_waits.total == 6
+
+
+def test_room_can_be_awaited_before_there_is_anything_to_put(pool):
+    """It comes with the first item taken; a closed seam has none."""
+    seam = Seam("map", 1)
+    seam.await_room()
+    seam.put("a")
+    clear = pool.submit(seam.await_room)
+    assert seam.get() == "a"
+    clear.result(PATIENCE)
+    seam.close()
+    with pytest.raises(SeamClosed):
+        seam.await_room()
+
+
 def test_a_seam_holds_at_least_one_item():
     """A capacity of 0 is refused, with the seam's name."""
     with pytest.raises(ValueError, match=r"'map'.*at least 1"):

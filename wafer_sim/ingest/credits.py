@@ -10,8 +10,8 @@ class CreditWindow:
     """A window of batches and bytes for one stream; what the replica takes is granted again, in lumps.
 
     What has been let in and not taken, what is granted and not used, and what waits to be granted add up to the
-    window. A sender may send while its batch credit and its byte credit are above zero, so a batch larger than the
-    whole window still passes. A grant waits until a quarter of the window has gathered: no message per batch.
+    window. A sender may send while its batch credit and its byte credit are above zero, so batches larger than the
+    whole window still pass. A grant waits until a quarter of the window has gathered: no message per batch.
     """
 
     batches: int
@@ -22,29 +22,29 @@ class CreditWindow:
     _back_bytes: int = 0
 
     @property
-    def held(self) -> int:
-        """Batches let in and not taken."""
-        return self._held
+    def open(self) -> int:
+        """Batches that may still be sent; below zero where the last ones came together."""
+        return self.batches - self._held - self._back
 
     def reopen(self) -> tuple[int, int]:
         """A new sender comes: the (batches, bytes) it may send. What the last one had left is void."""
         self._back = self._back_bytes = 0
         return max(0, self.batches - self._held), max(0, self.bytes - self._held_bytes)
 
-    def entered(self, nbytes: int) -> None:
-        """A batch of `nbytes` wire bytes was let in."""
-        self._held += 1
+    def entered(self, batches: int, nbytes: int) -> None:
+        """Batches of `nbytes` wire bytes were let in."""
+        self._held += batches
         self._held_bytes += nbytes
 
-    def taken(self, nbytes: int) -> tuple[int, int] | None:
-        """The replica took a batch: the (batches, bytes) to grant now, None for not yet."""
-        self._held -= 1
+    def taken(self, batches: int, nbytes: int) -> tuple[int, int] | None:
+        """The replica took batches: the (batches, bytes) to grant now, None for not yet."""
+        self._held -= batches
         self._held_bytes -= nbytes
-        return self.returned(nbytes)
+        return self.returned(batches, nbytes)
 
-    def returned(self, nbytes: int) -> tuple[int, int] | None:
-        """A credit comes back without a batch (a duplicate was dropped)."""
-        self._back += 1
+    def returned(self, batches: int, nbytes: int) -> tuple[int, int] | None:
+        """Credits come back without a batch (duplicates were dropped)."""
+        self._back += batches
         self._back_bytes += nbytes
         if 4 * self._back < self.batches and 4 * self._back_bytes < self.bytes:
             return None

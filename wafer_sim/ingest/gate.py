@@ -9,7 +9,7 @@ from wafer_sim.ledger import LoaderState, StreamPosition
 from wire.codec import Frame
 from wire.cursor import Cursor
 from wire.errors import InvalidInput, StaleLease
-from wire.history import BEGINNING, history_after
+from wire.history import BEGINNING, history_over
 
 
 class Verdict(enum.Enum):
@@ -51,11 +51,16 @@ class Gate:
             raise self._stale(lease)
 
     def judge(self, lease: int, frame: Frame) -> Verdict:
-        """Take a frame or drop a duplicate. Raises StaleLease, and InvalidInput where a batch is missing."""
+        """Take a frame or drop a duplicate. Raises StaleLease, and InvalidInput where a batch is missing.
+
+        A frame is taken whole or not at all: one of which only the first batches came before is refused, too.
+        """
         self.require(lease)
         if frame.cursor.stream != self.expected.stream:
             raise InvalidInput(f"a frame of {frame.cursor} came in a push of stream {self.expected.stream}")
         if frame.cursor < self.expected or self.ended:
+            if not self.ended and frame.following > self.expected:
+                raise InvalidInput(f"{self.expected} comes in the middle of the batches from {frame.cursor} on")
             return Verdict.DROP
         if frame.cursor > self.expected:
             raise InvalidInput(f"{self.expected} is missing: {frame.cursor} came in its place")
@@ -66,13 +71,14 @@ class Gate:
         return Verdict.TAKE
 
     def _let_in(self, frame: Frame) -> None:
-        if frame.following.stream != frame.cursor.stream or frame.following <= frame.cursor:
+        last = frame.cursor.further(frame.batches - 1)
+        if frame.following.stream != frame.cursor.stream or frame.following <= last:
             raise InvalidInput(f"{frame.cursor} says that it is followed by {frame.following}")
         self.expected = frame.following
         if frame.following.epoch != frame.cursor.epoch:
             self.history, self.loader_state = BEGINNING, None
         else:
-            self.history = history_after(self.history, frame.cursor, frame.digest)
+            self.history = history_over(self.history, frame.cursor, frame.digests)
         if frame.loader_state:
             self.loader_state = LoaderState(frame.following, frame.loader_state)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +32,7 @@ WINDOW_BYTES = 32 * 2**20
 Arrays = tuple[npt.NDArray[np.generic], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(NamedTuple):
     """A batch that has landed, and what the ledger will know of it.
 
     arrays: in the order and dtypes that the model takes; empty at the stream's end. host: the number of the push that
@@ -87,17 +87,27 @@ class Push:
 class StreamPort:
     """Where the batches of one stream arrive, in the dtypes that the model takes.
 
-    What lies in the seam and what may still be sent add up to one window, whoever hosts the stream. No thread waits
-    with the lock held: what does not fit into a seam belongs to a pusher that keeps to no credit, and is refused.
+    What lies in the seam and what may still be sent add up to one window, whoever hosts the stream; a pusher that
+    keeps to no credit is refused. The batches of a frame count as taken when the first of them is. Few batches have
+    landed at a time, so that they are still in a cache when they are used; what came meanwhile waits as it came.
+
     start: what was taken of the stream so far. tolerant: batches may have samples that could not be read.
+    ahead: once so many batches have landed, and wait, no more are landed.
     """
 
     def __init__(
-        self, start: StreamPosition, spec: ElementSpec, dtypes: Sequence[str], *, tolerant: bool = False
+        self,
+        start: StreamPosition,
+        spec: ElementSpec,
+        dtypes: Sequence[str],
+        *,
+        tolerant: bool = False,
+        ahead: int = WINDOW_BATCHES,
     ) -> None:
         self.stream = start.cursor.stream
         self.spec = spec
-        self.seam: Seam[Arrived] = Seam(f"merge/{self.stream}", 2 * WINDOW_BATCHES)
+        self.seam: Seam[list[Arrived]] = Seam(f"merge/{self.stream}", ahead)
+        self._next: deque[Arrived] = deque()
         self._dtypes = tuple(dtypes)
         self._tolerant = tolerant
         self._gate = Gate.after(start)
@@ -122,7 +132,7 @@ class StreamPort:
     @property
     def ready(self) -> bool:
         """Whether a batch is there to be taken."""
-        return self.seam.reading().depth > 0
+        return bool(self._next) or self.seam.depth > 0
 
     @property
     def ended(self) -> bool:
@@ -155,30 +165,33 @@ class StreamPort:
         push.close()
 
     def arrive(self, push: Push, frame: Frame, wire_bytes: int) -> None:
-        """Land a frame and let it in; a duplicate is dropped and its credit given back.
+        """Land a frame, once there is room, and let it in; a duplicate is dropped and its credit given back.
 
-        Raises StaleLease for a push that was replaced, InvalidInput for a frame that does not fit, had no credit, or
-        has a bad sample where none is tolerated.
+        Raises SeamClosed when the run is over, StaleLease for a push that was replaced, InvalidInput for a frame that
+        does not fit, had no credit, or has a bad sample where none is tolerated.
         """
-        arrays = () if frame.end else self._landed(frame)
-        push.landed += 1
-        arrived = Arrived(_account(frame), arrays, wire_bytes, push.number, frame.end)
         with self._lock:
-            self._gate.require(push.lease)
+            self._require_now(push)
             self._require_credit(push, frame)
             self._require_good(push, frame)
+        self.seam.await_room()
+        arrived = self._batches(frame, wire_bytes, push.number)
+        push.landed += 1
+        with self._lock:
+            self._require_now(push)
             if self._gate.judge(push.lease, frame) is Verdict.TAKE:
-                self._window.entered(wire_bytes)
-                self.seam.put(arrived, size=wire_bytes)
+                self._window.entered(frame.batches, wire_bytes)
+                self.seam.put(arrived, size=wire_bytes, count=frame.batches)
             else:
-                self._grant(self._window.returned(wire_bytes))
+                self._grant(self._window.returned(frame.batches, wire_bytes))
 
     def take(self, timeout: float) -> Arrived:
         """The next batch in order. Raises TimeoutError, or SeamClosed when the run is over."""
-        arrived = self.seam.get(timeout)
-        with self._lock:
-            self._grant(self._window.taken(arrived.wire_bytes))
-        return arrived
+        if not self._next:
+            self._next.extend(self.seam.get(timeout))
+            with self._lock:
+                self._grant(self._window.taken(len(self._next), sum(arrived.wire_bytes for arrived in self._next)))
+        return self._next.popleft()
 
     def ack(self, following: Cursor) -> None:
         """The step that used every batch before this cursor is committed."""
@@ -205,10 +218,13 @@ class StreamPort:
             grant.memory.CopyFrom(shared.offer())
         return grant
 
-    def _require_credit(self, push: Push, frame: Frame) -> None:
+    def _require_now(self, push: Push) -> None:
+        self._gate.require(push.lease)
         if push is not self._push:
             raise StaleLease(f"this push of stream {self.stream} is over; its worker pushes in another call")
-        if self._window.held >= self.seam.capacity:
+
+    def _require_credit(self, push: Push, frame: Frame) -> None:
+        if self._window.open <= 0:
             raise InvalidInput(f"worker {push.worker} sends batches without credit", where=str(frame.cursor))
 
     def _require_good(self, push: Push, frame: Frame) -> None:
@@ -234,23 +250,54 @@ class StreamPort:
             log.warning("stream %d: worker %s reads no grants; its push is ended", self.stream, push.worker)
             push.grants.close()
 
-    def _landed(self, frame: Frame) -> Arrays:
-        return tuple(
-            land(_dense(frame, field.name), field.landing, dtype)
+    def _batches(self, frame: Frame, wire_bytes: int, host: int) -> list[Arrived]:
+        """The batches of a frame, landed, with its bytes shared out among them to the last one."""
+        if frame.end:
+            return [Arrived(_account(frame), (), wire_bytes, host, end=True)]
+        landed = [
+            _parts(land(_dense(frame, field.name), field.landing, dtype), frame.batches)
             for field, dtype in zip(self.spec.fields, self._dtypes, strict=True)
-        )
+        ]
+        share, rest = divmod(wire_bytes, frame.batches)
+        arrived = [
+            Arrived(taken, arrays, share, host, end=False)
+            for taken, arrays in zip(_accounts(frame), zip(*landed, strict=True), strict=True)
+        ]
+        arrived[-1] = arrived[-1]._replace(wire_bytes=share + rest)
+        return arrived
 
 
 def _account(frame: Frame) -> Taken:
+    """Of a frame with one batch."""
     return Taken(
         frame.cursor,
         frame.following,
         frame.rows,
-        frame.digest,
+        frame.digests[0],
         frame.row_numbers,
         frame.bad,
         frame.loader_state,
     )
+
+
+def _accounts(frame: Frame) -> list[Taken]:
+    """Of each batch of a frame."""
+    count, first = frame.batches, frame.cursor
+    if count == 1:
+        return [_account(frame)]
+    rows = frame.rows // count
+    cursors = [first, *map(first.further, range(1, count)), frame.following]
+    numbers = [None] * count if frame.row_numbers is None else _parts(frame.row_numbers, count)
+    states = [b""] * (count - 1) + [frame.loader_state]
+    return [
+        Taken(cursors[i], cursors[i + 1], rows, digest, numbers[i], (), states[i])
+        for i, digest in enumerate(frame.digests)
+    ]
+
+
+def _parts(column: npt.NDArray[Any], count: int) -> list[npt.NDArray[Any]]:
+    """So many parts of the same length, as views."""
+    return [column] if count == 1 else list(column.reshape(count, -1, *column.shape[1:]))
 
 
 def _dense(frame: Frame, name: str) -> npt.NDArray[np.generic]:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from wafer_sim.accounts import totals
 from wafer_sim.ingest.merge import Merge
 from wafer_sim.ingest.patience import FIRST_SECONDS
-from wafer_sim.ingest.port import Arrays, StreamPort
+from wafer_sim.ingest.port import WINDOW_BATCHES, Arrays, StreamPort
 from wafer_sim.ingest.punctuality import Punctuality
 from wafer_sim.ledger import Ledger, Taken
 from wafer_sim.run.board import Board
 from wafer_sim.run.tolerance import Tolerance
+from wire.elements import ElementSpec
 from wire.readings import by_name, seam_message
 from wire.schema import spec_from_bytes
 from wire.v1 import run_pb2
 
 PATIENCE_SECONDS = 2.0
+LANDED_BYTES = 2 * 2**20
+"""Of batches that have landed and wait, in each stream: together they should stay in a processor's cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepInput:
+class StepInput(NamedTuple):
     """One batch per replica, and how long the step waited for them in seconds; `late`: of that, for late streams."""
 
     batches: tuple[Arrays, ...]
@@ -51,7 +55,8 @@ class Feed:
         self._board = board
         self.ledger = ledger
         self.input_steps = sum(position.batches for position in positions.values()) // plan.replicas
-        self.ports = {stream: StreamPort(p, spec, dtypes, tolerant=tolerant) for stream, p in positions.items()}
+        ahead = _ahead(spec, dtypes, plan.batch_size // plan.replicas)
+        self.ports = {s: StreamPort(p, spec, dtypes, tolerant=tolerant, ahead=ahead) for s, p in positions.items()}
         first = FIRST_SECONDS if plan.rows else timeout
         self._watch = Punctuality(self.ports, timeout, self._waiting, self._is_late, first)
         self._merges = [
@@ -106,6 +111,12 @@ class Feed:
 
     def _is_late(self, port: StreamPort, seconds: float) -> None:
         self._board.late(port.stream, port.host, seconds)
+
+
+def _ahead(spec: ElementSpec, dtypes: Sequence[str], rows: int) -> int:
+    """How many batches of so many rows may have landed and wait, in each stream."""
+    sizes = (field.size * np.dtype(dtype).itemsize for field, dtype in zip(spec.fields, dtypes, strict=True))
+    return max(1, min(WINDOW_BATCHES, LANDED_BYTES // max(1, rows * sum(sizes))))
 
 
 def _tolerance(plan: run_pb2.DataPlan, ledger: Ledger) -> Tolerance:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from wafer_sim import checkpoints
@@ -79,7 +78,7 @@ class Training:
         while self.step < self._spec.max_steps and not self.stop_asked.is_set():
             if taken is None:
                 # Nothing is measured before the first batch is there, and synthetic steps take it again and again.
-                taken = replace(self._due(), wait=0.0, late=0.0)
+                taken = self._due()._replace(wait=0.0, late=0.0)
                 self._begin()
                 self._board.phase("running")
             elif not self._synthetic:

@@ -17,12 +17,12 @@ class Cursor(_message.Message):
     def __init__(self, stream: _Optional[int] = ..., epoch: _Optional[int] = ..., sequence: _Optional[int] = ...) -> None: ...
 
 class FrameHeader(_message.Message):
-    __slots__ = ("cursor", "following", "payload_bytes", "end", "digest", "row_numbers", "bad", "loader_state", "place")
+    __slots__ = ("cursor", "following", "payload_bytes", "end", "digests", "row_numbers", "bad", "loader_state", "place")
     CURSOR_FIELD_NUMBER: _ClassVar[int]
     FOLLOWING_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
-    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
     ROW_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     BAD_FIELD_NUMBER: _ClassVar[int]
     LOADER_STATE_FIELD_NUMBER: _ClassVar[int]
@@ -31,12 +31,12 @@ class FrameHeader(_message.Message):
     following: Cursor
     payload_bytes: int
     end: bool
-    digest: int
+    digests: _containers.RepeatedScalarFieldContainer[int]
     row_numbers: bytes
     bad: _containers.RepeatedCompositeFieldContainer[BadSample]
     loader_state: bytes
     place: int
-    def __init__(self, cursor: _Optional[_Union[Cursor, _Mapping]] = ..., following: _Optional[_Union[Cursor, _Mapping]] = ..., payload_bytes: _Optional[int] = ..., end: _Optional[bool] = ..., digest: _Optional[int] = ..., row_numbers: _Optional[bytes] = ..., bad: _Optional[_Iterable[_Union[BadSample, _Mapping]]] = ..., loader_state: _Optional[bytes] = ..., place: _Optional[int] = ...) -> None: ...
+    def __init__(self, cursor: _Optional[_Union[Cursor, _Mapping]] = ..., following: _Optional[_Union[Cursor, _Mapping]] = ..., payload_bytes: _Optional[int] = ..., end: _Optional[bool] = ..., digests: _Optional[_Iterable[int]] = ..., row_numbers: _Optional[bytes] = ..., bad: _Optional[_Iterable[_Union[BadSample, _Mapping]]] = ..., loader_state: _Optional[bytes] = ..., place: _Optional[int] = ...) -> None: ...
 
 class BadSample(_message.Message):
     __slots__ = ("place", "row", "where", "why")

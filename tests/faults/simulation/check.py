@@ -121,7 +121,7 @@ class Check:
 
     def credits(self, port: StreamPort, outstanding: int) -> None:
         """What lies there and what may still be sent is never more than the window."""
-        held, most = port._window.held, port._window.batches
+        held, most = port._window._held, port._window.batches
         require(held >= 0 and outstanding >= 0, f"stream {port.stream}: {held} batches held, {outstanding} credits")
         require(held + outstanding <= most, f"stream {port.stream}: {held} + {outstanding} of {most} batches")
 

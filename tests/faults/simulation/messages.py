@@ -82,3 +82,7 @@ class Frames(NamedTuple):
 
     frames: tuple[Frame, ...]
     nbytes: int
+
+    @property
+    def batches(self) -> int:
+        return sum(frame.batches for frame in self.frames)

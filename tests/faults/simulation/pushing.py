@@ -26,8 +26,8 @@ class Pushing:
 
     def _arrive(self, message: Frames) -> None:
         port, push = self._push.port, self._push
-        newest, before = port._push is push, (port._gate.expected, port._window.held)
-        self._outstanding -= len(message.frames)
+        newest, before = port._push is push, (port._gate.expected, port._window._held)
+        self._outstanding -= message.batches
         try:
             push.arrive(message.frames, message.nbytes)
         except SeamClosed:
@@ -35,7 +35,7 @@ class Pushing:
         except Fault as fault:
             self._fault = fault
             push.grants.close()
-        self._wafer.world.check.fenced(newest, before == (port._gate.expected, port._window.held), self._fault)
+        self._wafer.world.check.fenced(newest, before == (port._gate.expected, port._window._held), self._fault)
         self._wafer.pushed(port)
 
     def _left(self, _: Fault | None) -> None:

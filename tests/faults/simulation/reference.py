@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import random
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ ELEMENT = ElementSpec((Field("digest", "int64"),))
 DTYPES = ("int64",)
 UNTRAINED = b"the weights before the first step"
 _STATE_EVERY = 3
+_APART = 0.3
 _CURSOR = struct.Struct("<QQQ")
 
 
@@ -84,7 +86,32 @@ def frame_of(plan: StreamPlan, cursor: Cursor) -> Frame:
     value = value_of(plan, cursor)
     state = b"" if cursor.sequence % _STATE_EVERY else state_after(cursor)
     batch = {"digest": np.array([value])}
-    return Frame(cursor, plan.following(cursor), batch, digest=value, row_numbers=rows, loader_state=state)
+    return Frame(cursor, plan.following(cursor), batch, digests=(value,), row_numbers=rows, loader_state=state)
+
+
+def joined(frames: Sequence[Frame], rng: random.Random) -> Iterator[Frame]:
+    """The same batches, some that may travel together in one frame now and then."""
+    first, *rest = frames
+    for frame in rest:
+        together = frame.cursor.epoch == first.cursor.epoch and not first.loader_state
+        if not together or rng.random() < _APART:
+            yield first
+            first = frame
+        else:
+            first = _both(first, frame)
+    yield first
+
+
+def _both(one: Frame, other: Frame) -> Frame:
+    assert one.row_numbers is not None and other.row_numbers is not None
+    return Frame(
+        one.cursor,
+        other.following,
+        {"digest": np.concatenate([one.batch["digest"], other.batch["digest"]])},
+        digests=one.digests + other.digests,
+        row_numbers=np.concatenate([one.row_numbers, other.row_numbers]),
+        loader_state=other.loader_state,
+    )
 
 
 def ledger_of(plan: StreamPlan, steps: int) -> Ledger:
@@ -92,7 +119,7 @@ def ledger_of(plan: StreamPlan, steps: int) -> Ledger:
     ledger = Ledger.fresh(plan.streams, plan.rows)
     for step in range(steps):
         frames = (frame_of(plan, _take(plan, step, replica)) for replica in range(plan.replicas))
-        ledger.commit(Taken(f.cursor, f.following, f.rows, f.digest, f.row_numbers) for f in frames)
+        ledger.commit(Taken(f.cursor, f.following, f.rows, f.digests[0], f.row_numbers) for f in frames)
     return ledger
 
 

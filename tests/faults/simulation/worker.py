@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from streamer.credits import Credits
 from tests.faults.simulation.messages import FRAME_BYTES, Beat, Failure, Frames, Hello, Register, Watch
 from tests.faults.simulation.network import End, Process, ask, connect
-from tests.faults.simulation.reference import frame_of
+from tests.faults.simulation.reference import frame_of, joined
 from wafer_sim.coordinator import instructions as do
 from wire.codec import cursor_from
 from wire.cursor import Cursor
@@ -166,17 +166,18 @@ class Host:
 
     def _message(self, cursor: Cursor) -> Frames:
         """The next frames, up to the credit that there is; or the last ones once more."""
-        if self._again and self._last is not None and len(self._last.frames) <= self.allowed:
+        if self._again and self._last is not None and self._last.batches <= self.allowed:
             self._again = False
             return self._last
         plan, frames = self._worker.world.expected.plan, []
         for _ in range(self._worker.world.rng.randint(1, min(_MOST_FRAMES, self.allowed))):
             frames.append(frame_of(plan, cursor))
             cursor = frames[-1].following
-        self._next, self._last = cursor, Frames(tuple(frames), FRAME_BYTES * len(frames))
+        nbytes = FRAME_BYTES * len(frames)
+        self._next, self._last = cursor, Frames(tuple(joined(frames, self._worker.world.rng)), nbytes)
         return self._last
 
     def _send(self, message: Frames) -> None:
         if self._push is not None:
-            self._credits.spend(len(message.frames), message.nbytes)
+            self._credits.spend(message.batches, message.nbytes)
             self._push.send(message)

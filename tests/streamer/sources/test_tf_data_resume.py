@@ -68,14 +68,14 @@ def _resume(frames, cursor, states):
         if frame.cursor >= cursor:
             break
         if frame.cursor.epoch == cursor.epoch:
-            history = history_after(history, frame.cursor, frame.digest)
+            history = history_after(history, frame.cursor, frame.digests[0])
         if frame.loader_state and states:
             kept = frame.following, frame.loader_state
     return Resume(history, kept)
 
 
 def _told(frames):
-    return [(str(frame.cursor), str(frame.following), frame.digest, frame.end) for frame in frames]
+    return [(str(frame.cursor), str(frame.following), frame.digests, frame.end) for frame in frames]
 
 
 @pytest.mark.parametrize("states", [True, False])

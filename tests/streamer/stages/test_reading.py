@@ -80,7 +80,7 @@ def _frames(opened, settings, cursor):
 
 def _told(frame):
     numbers = None if frame.end else frame.row_numbers.tolist()
-    return frame.cursor, frame.following, frame.digest, values_digest(frame.batch), numbers, frame.bad
+    return frame.cursor, frame.following, frame.digests[0], values_digest(frame.batch), numbers, frame.bad
 
 
 def _stand_ins(rows, bad):
@@ -103,7 +103,7 @@ def test_the_nearest_good_sample_stands_in(bad):
     for clean, frame in zip(whole, _frames(Input(_Numbers(bad)), SETTINGS, Cursor(0))[:-1], strict=True):
         rows = clean.row_numbers.tolist()
         assert frame.row_numbers.tolist() == _stand_ins(rows, bad) == frame.batch["n"].tolist()
-        assert frame.digest == rows_digest(frame.row_numbers)
+        assert frame.digests[0] == rows_digest(frame.row_numbers)
         assert values_digest(frame.batch) == values_digest(_Numbers(()).gather(frame.row_numbers))
         assert frame.bad == tuple(
             BadSample(place, row, f"numbers row {row}", f"row {row} is torn")
@@ -145,7 +145,7 @@ def test_good_samples_keep_what_they_drew():
     torn = _frames(loader_input(DataLoader(_Dataset({5}), 8)), ordered, Cursor(0))[0]
     assert torn.row_numbers.tolist() == [0, 1, 2, 3, 4, 4, 6, 7]
     assert np.array_equal(clean.batch["1"][:5], torn.batch["1"][:5])
-    assert torn.digest == values_digest(torn.batch) != clean.digest
+    assert torn.digests[0] == values_digest(torn.batch) != clean.digests[0]
 
 
 def test_a_batch_without_a_good_sample_raises():

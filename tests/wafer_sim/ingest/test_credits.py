@@ -31,11 +31,11 @@ def test_a_sender_that_keeps_to_its_credit_is_never_stuck(sizes: list[int], batc
         assert can_send or held, "nothing can be sent and nothing is left to take"
         if can_send and (not held or random.random() < 0.5):
             size = left.popleft()
-            window.entered(size)
+            window.entered(1, size)
             held.append(size)
             credit, credit_bytes = credit - 1, credit_bytes - size
         else:
-            grant = window.taken(held.popleft())
+            grant = window.taken(1, held.popleft())
             if grant:
                 credit, credit_bytes = credit + grant[0], credit_bytes + grant[1]
         assert len(held) <= batches
@@ -47,9 +47,9 @@ def test_a_new_sender_gets_what_the_window_has_left(sizes: list[int], taken: int
     window = CreditWindow(256, 1 << 20)
     window.reopen()
     for size in sizes:
-        window.entered(size)
+        window.entered(1, size)
     for size in sizes[:taken]:
-        window.taken(size)
+        window.taken(1, size)
     held = sizes[taken:]
     assert window.reopen() == (256 - len(held), (1 << 20) - sum(held))
 
@@ -59,8 +59,8 @@ def test_grants_are_gathered_into_lumps() -> None:
     window = CreditWindow(32, 1 << 20)
     grants = []
     for _ in range(16):
-        window.entered(10)
-        grants.append(window.taken(10))
+        window.entered(1, 10)
+        grants.append(window.taken(1, 10))
     assert grants == [None] * 7 + [(8, 80)] + [None] * 7 + [(8, 80)]
 
 
@@ -139,9 +139,9 @@ class Model:
         gate = Gate(Cursor(0, 0, world.expected), lease=1, ended=world.ended)
         grants, held = world.grants, world.held
         if gate.judge(1, Frame(cursor, following, {}, number == self.end)) is Verdict.TAKE:
-            window.entered(self.sizes[number])
+            window.entered(1, self.sizes[number])
             held = (*held, number)
-        elif grant := window.returned(self.sizes[number]):
+        elif grant := window.returned(1, self.sizes[number]):
             grants = (*grants, grant)
         return replace(
             world,
@@ -156,7 +156,7 @@ class Model:
     def _takes(self, world: World) -> World:
         number, *rest = world.held
         window = self._window(world)
-        grant = window.taken(self.sizes[number])
+        grant = window.taken(1, self.sizes[number])
         grants = (*world.grants, grant) if grant else world.grants
         return replace(world, held=tuple(rest), taken=(*world.taken, number), grants=grants, window=vars_of(window))
 

@@ -97,7 +97,7 @@ def test_every_interleaving_of_two_hosts_takes_each_batch_once_in_order() -> Non
 def accounted(epoch: int, sequence: int, following: Cursor | None = None, state: bytes = b"") -> Frame:
     """A frame with a digest of its own."""
     cursor = Cursor(0, epoch, sequence)
-    return Frame(cursor, following or cursor.following(), {}, digest=100 * epoch + sequence, loader_state=state)
+    return Frame(cursor, following or cursor.following(), {}, digests=(100 * epoch + sequence,), loader_state=state)
 
 
 def test_the_history_is_of_the_current_epoch() -> None:
@@ -135,7 +135,7 @@ def test_gate_and_ledger_agree(given_frames: list[tuple[bool, bytes]]) -> None:
         at = gate.expected
         frame = accounted(at.epoch, at.sequence, at.next_epoch() if epoch_ends else None, state)
         gate.judge(1, frame)
-        ledger.commit([Taken(at, frame.following, 0, frame.digest, loader_state=state)])
+        ledger.commit([Taken(at, frame.following, 0, frame.digests[0], loader_state=state)])
     again = Gate.after(ledger.positions[0])
     assert (again.expected, again.history, again.loader_state) == (gate.expected, gate.history, gate.loader_state)
 

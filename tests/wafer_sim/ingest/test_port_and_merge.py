@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -65,6 +66,68 @@ def test_values_land_in_the_dtype_that_the_model_takes() -> None:
     assert y.dtype == np.int64
     assert np.array_equal(x, np.full((3, 2), 2.0))
     assert np.array_equal(y, [2, 2, 2])
+
+
+def several(stream: int, sequence: int, count: int, state: bytes = b"") -> Frame:
+    """A frame of `count` batches, of which each is as `batch` makes it."""
+    first = Cursor(stream, 0, sequence)
+    values = [batch(sequence + i) for i in range(count)]
+    joined = {name: np.concatenate([each[name] for each in values]) for name in values[0]}
+    digests = tuple(7 + sequence + i for i in range(count))
+    rows = np.arange(3 * count) + 3 * sequence
+    return Frame(first, first.further(count), joined, digests=digests, row_numbers=rows, loader_state=state)
+
+
+def test_the_batches_of_a_frame_come_out_one_by_one() -> None:
+    """Values, cursors, digests and row numbers are those of each batch; the bytes are shared out to the last one."""
+    into = port()
+    into.enter(1, "w").arrive([several(0, 0, 3, b"state")], 100)
+    arrived = [into.take(1) for _ in range(3)]
+    assert [a.arrays[0].tolist() for a in arrived] == [[[1 + i / 2] * 2] * 3 for i in range(3)]
+    assert [a.wire_bytes for a in arrived] == [33, 33, 34]
+    for i, taken in enumerate(a.taken for a in arrived):
+        assert taken[:4] == (Cursor(0, 0, i), Cursor(0, 0, i + 1), 3, 7 + i)
+        assert taken.row_numbers.tolist() == [3 * i, 3 * i + 1, 3 * i + 2]
+        assert taken.loader_state == (b"state" if i == 2 else b"")
+
+
+def test_batches_in_one_frame_are_let_in_as_they_are_one_by_one() -> None:
+    """History, credits and the next cursor are the same; a frame is a duplicate as a whole, or it is refused."""
+    whole, alone = port(), port()
+    pushes = whole.enter(1, "w"), alone.enter(1, "w")
+    pushes[0].arrive([several(0, 0, 2), several(0, 2, 3)], 100)
+    pushes[1].arrive([several(0, i, 1) for i in range(5)], 100)
+    grants = [into.enter(2, "new").grants.get(0) for into in (whole, alone)]
+    assert grants[0].history == grants[1].history != BEGINNING
+    assert (grants[0].start, grants[0].batches) == (grants[1].start, grants[1].batches)
+    assert grants[0].batches == WINDOW_BATCHES - 5
+    again = whole.enter(3, "newest")
+    again.arrive([several(0, 2, 3)], 100)
+    with pytest.raises(InvalidInput, match="batch 5 comes in the middle of the batches from stream 0 epoch 0 batch 4"):
+        again.arrive([several(0, 4, 2)], 100)
+
+
+def test_few_batches_have_landed_at_a_time() -> None:
+    """A pusher's frames wait as they came until there is room; each batch taken makes some, and none is lost."""
+    into = port(ahead=2)
+    push = into.enter(1, "w")
+    with ThreadPoolExecutor(1) as pool:
+        arriving = pool.submit(push.arrive, [several(0, 3 * i, 3) for i in range(4)], 100)
+        taken = [into.take(5).cursor.sequence for _ in range(12)]
+        arriving.result(5)
+    assert taken == list(range(12))
+    assert into.seam.reading().occupancy <= 4
+
+
+def test_who_waits_for_room_hears_that_the_run_is_over() -> None:
+    """Closing a port ends the wait of a pusher whose frames have no room."""
+    into = port(ahead=1)
+    push = into.enter(1, "w")
+    with ThreadPoolExecutor(1) as pool:
+        arriving = pool.submit(push.arrive, [several(0, 0, 1), several(0, 1, 1)], 100)
+        into.close()
+        with pytest.raises(SeamClosed):
+            arriving.result(5)
 
 
 def test_the_first_grant_says_where_to_start_and_how_much_may_be_sent() -> None:
@@ -184,7 +247,7 @@ def test_a_wait_is_heard_in_slices_and_its_end_too(monkeypatch: pytest.MonkeyPat
 def accounted(sequence: int, state: bytes = b"", bad: tuple[BadSample, ...] = ()) -> Frame:
     cursor = Cursor(0, 0, sequence)
     numbers = np.arange(3) + 10 * sequence
-    return Frame(cursor, cursor.following(), batch(sequence), False, 7 + sequence, numbers, bad, state)
+    return Frame(cursor, cursor.following(), batch(sequence), False, (7 + sequence,), numbers, bad, state)
 
 
 def test_the_account_of_a_batch_arrives_with_it() -> None:

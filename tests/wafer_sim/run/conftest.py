@@ -43,7 +43,7 @@ Account = Callable[[int, int], dict[str, Any]]
 
 def unaccounted(stream: int, sequence: int) -> dict[str, Any]:
     """Nothing but a digest."""
-    return {"digest": 1000 * stream + sequence}
+    return {"digests": (1000 * stream + sequence,)}
 
 
 class Feeder(threading.Thread):

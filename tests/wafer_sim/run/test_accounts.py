@@ -26,7 +26,7 @@ def numbered(stream: int, sequence: int) -> dict[str, Any]:
 
 
 def rows_of_step(step: int) -> dict[str, Any]:
-    return {"digest": step, "row_numbers": np.arange(ROWS * step, ROWS * (step + 1)), "loader_state": b"s%d" % step}
+    return {"digests": (step,), "row_numbers": np.arange(ROWS * step, ROWS * (step + 1)), "loader_state": b"s%d" % step}
 
 
 def same(left: Any, right: Any) -> bool:
