@@ -14,13 +14,13 @@ from pathlib import Path
 import psutil
 
 from benchmarks import limits
-from benchmarks.draining import Drain, Source, drained
 from benchmarks.measure import Result
 from benchmarks.peers.digest import Digest
 from benchmarks.peers.process import MODULES, PeerProcess, peers
 from benchmarks.peers.table import Contender, Timed, figures, rounds
 from benchmarks.peers.task import PIXELS, SCALE, Task
 from benchmarks.service import coordinator, digesting
+from clients.analysis.draining import Drain, Source, drained
 from streamer.recipe import Recipe
 from wire.errors import Fault, InvalidInput, nearest
 

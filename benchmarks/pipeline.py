@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.draining import Drain, Source, drained
 from benchmarks.measure import Figure, Result
 from benchmarks.service import coordinator
-from benchmarks.sizing import ADVICE, CONSUMER, Needed, shares, waits
+from clients.analysis.alone import rate_alone
+from clients.analysis.draining import Drain, Source, drained
+from clients.analysis.sizing import ADVICE, CONSUMER, Needed, shares, waits
 from clients.input import LoaderInput
 from streamer.input_function import InputFunction
-from streamer.pipeline import Input, StreamSettings, loader_input
+from streamer.pipeline import Input, loader_input
 from streamer.user_code import load_function
 from streamer.user_loader import read_params
 from wafer_sim.meter import WARM_UP_STEPS
@@ -25,7 +25,6 @@ from wire.v1 import run_pb2
 
 FUNCTION = "get_train_dataloader"
 RUNS = 3
-PATIENCE_SECONDS = 120.0
 
 
 def measure(data: str, params: Path | None, rate: float = 0.0, seconds: float = 3.0) -> Result:
@@ -37,7 +36,7 @@ def measure(data: str, params: Path | None, rate: float = 0.0, seconds: float = 
         raise InvalidInput("a rate is not below 0, and a run takes some time", where="--rate, --seconds")
     load = os.getloadavg()[0]
     source, opened = _opened(data, params)
-    alone = _alone(opened, source, seconds)
+    alone = rate_alone(opened, source.batch_size, source.shuffle, seconds)
     steps = WARM_UP_STEPS + max(2, int(alone * seconds / source.batch_size))
     runs = _runs(source, steps)
     one, two = ([run.progress.samples_per_second for run in runs[workers]] for workers in (1, 2))
@@ -57,22 +56,7 @@ def _opened(data: str, params: Path | None) -> tuple[Source, Input]:
     loader: Any = make().loader
     found = LoaderInput.of(loader)
     options = ("--data", data, *(("--params", str(params)) if params else ()))
-    source = Source(found.spec, found.batch_size, found.rows, found.shuffle, found.recipe, options)
-    return source, found.opened or loader_input(loader, make)
-
-
-def _alone(opened: Input, source: Source, seconds: float) -> float:
-    """Samples a second of one stream that nobody sends anywhere."""
-    settings = StreamSettings(source.batch_size, shuffle=source.shuffle, seed=1)
-    pipeline = opened.open(settings, opened.first(settings, 0))
-    try:
-        pipeline.get(PATIENCE_SECONDS)
-        samples, begun = 0, time.perf_counter()
-        while (spent := time.perf_counter() - begun) < seconds:
-            samples += pipeline.get(PATIENCE_SECONDS).rows
-        return samples / spent
-    finally:
-        pipeline.close()
+    return Source.read(found, options), found.opened or loader_input(loader, make)
 
 
 def _runs(source: Source, steps: int) -> dict[int, list[run_pb2.Finished]]:

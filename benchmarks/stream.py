@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.draining import Drain, Source, drained
 from benchmarks.limits.wire import grpc_rate, tcp_rate
 from benchmarks.measure import Figure, Result
 from benchmarks.service import coordinator
+from clients.analysis.draining import Drain, Source, drained
 from streamer.recipe import Recipe
 
 RUNS = 5

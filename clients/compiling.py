@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from clients import estimating
+from clients.analysis.analyzer import analysed, nodes_asked
 from clients.captured import Capture, Captured
 from clients.job import TRAIN, Job
 from clients.replicas import sentence, simulated
@@ -65,7 +69,7 @@ def validate(capture: Capture, job: Job) -> AnyProgram:
     log.info(
         "Validated in %.1f s: %s trained weights. Nothing was written.", time.perf_counter() - begun, f"{weights:,}"
     )
-    _advise(captured, job)
+    _advise(captured, job, estimate)
     return program
 
 
@@ -85,7 +89,7 @@ def compile_job(capture: Capture, job: Job, kept: int | None = None) -> Compiled
     log.info("Precision: %s", describe(captured.program))
     if estimate is not None:
         log.info("Estimate: %s samples/s; `wafer_sim report %s` shows it", f"{estimate.samples_per_second:,.0f}", path)
-    _advise(captured, job)
+    _advise(captured, job, estimate)
     return Compiled(captured, path, cached, seconds, estimate)
 
 
@@ -134,11 +138,18 @@ def _require_memory(captured: Captured, job: Job) -> None:
     require_room(captured.program, optimizer, how)
 
 
-def _advise(captured: Captured, job: Job) -> None:
-    """Say what would make the input quicker, whoever goes on then."""
+def _advise(captured: Captured, job: Job, estimate: Estimate | None) -> None:
+    """Say what would make the input quicker, whoever goes on then; and what it brings, where that is asked for."""
     review = captured.review()
-    for line in lines_of(review) if review is not None else ():
-        logging.getLogger(job.wording.logger).info("%s", line)
+    report = lines_of(review) if review is not None else ()
+    if (nodes := nodes_asked(os.environ)) is None:
+        for line in report:
+            logging.getLogger(job.wording.logger).info("%s", line)
+        return
+    for line in chain(report, analysed(captured, job, estimate, nodes)):
+        # It is what was asked for, whatever the user's own code has set up for logs.
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 def refuse_missing_features(params: Mapping[str, Any], fabric_mode: str, mode: str) -> None:

@@ -28,7 +28,7 @@ class LoaderInput:
     """What a loader gives. recipe: JSON of a native recipe, "" for a user's own loader.
 
     rows: None where the source is sequential. batch_size: of a whole step. description: one sentence for people.
-    opened: a recipe's data.
+    opened: the data, opened here.
     """
 
     spec: ElementSpec
@@ -74,7 +74,8 @@ class LoaderInput:
         traits = hosted.traits
         if traits is None or traits.batch_size is None:
             raise InvalidInput("the loader gives single samples", fix="give the DataLoader a batch_size")
-        return cls(hosted.spec, traits.batch_size, hosted.rows, traits.shuffle, traits.drop_last, "", hosted.describe())
+        spec, rows, said = hosted.spec, hosted.rows, hosted.describe()
+        return cls(spec, traits.batch_size, rows, traits.shuffle, traits.drop_last, "", said, opened=hosted)
 
     def steps_per_epoch(self) -> int | None:
         """Full batches in one walk through the data; None where nobody knows."""

@@ -57,6 +57,11 @@ class LocalWorkers:
         for number in range(self._count):
             self._workers.append(_LocalWorker(self._command, environment, number, self._level))
 
+    def bind(self, cores: Sequence[Iterable[int]]) -> None:
+        """Keep each worker to processors of its own, where they are given; soon after the start, before it has threads."""
+        for worker, own in zip(self._workers, cores, strict=False):
+            worker.bind(own)
+
     def hear(self, seconds: float, stall: float) -> None:
         """How long the run has taken, and waited for input, so far."""
         if self._aside is not None and self._aside.hear(seconds, stall):

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.draining import Drain, Source, drained
 from benchmarks.measure import Figure, Result
 from benchmarks.mlperf.records import write_records
 from benchmarks.mlperf.workloads import Workload, chosen
 from benchmarks.service import coordinator
+from clients.analysis.draining import Drain, Source, drained
 from wafer_sim.meter import WARM_UP_STEPS
 from wire.elements import ElementSpec, Field
 from wire.errors import InvalidInput

@@ -1,1 +1,1 @@
-"""csrun_cpu, csrun_wse and the interpreters that they name."""
+"""csrun_cpu, csrun_wse, cs_input_analyzer and the interpreters that they name."""

@@ -6,7 +6,11 @@ import sys
 
 from compat.launch import cli
 
-LAUNCHERS = {"csrun_cpu": cli.csrun_cpu, "csrun_wse": cli.csrun_wse}
+LAUNCHERS = {
+    "csrun_cpu": cli.csrun_cpu,
+    "csrun_wse": cli.csrun_wse,
+    "cs_input_analyzer": cli.cs_input_analyzer,
+}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in LAUNCHERS:

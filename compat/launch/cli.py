@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from clients.private_service import Service, attended
-from compat.launch.options import CSRUN_CPU, CSRUN_WSE, Option, Words, parse, usage
-from compat.launch.plan import Plan, interpreted, plan_cpu, plan_wse
+from compat.launch.options import CS_INPUT_ANALYZER, CSRUN_CPU, CSRUN_WSE, Option, Words, parse, usage
+from compat.launch.plan import Plan, interpreted, plan_analyzer, plan_cpu, plan_wse
 from wire.errors import Exhausted, Fault, Refused
 
 FAILED = 1
@@ -31,6 +31,11 @@ def csrun_cpu() -> None:
 def csrun_wse() -> None:
     """`csrun_wse COMMAND`: run it with a system, and with workers."""
     _main("csrun_wse", CSRUN_WSE, plan_wse)
+
+
+def cs_input_analyzer() -> None:
+    """`cs_input_analyzer COMMAND`: validate or compile, measure the input, say what to start."""
+    _main("cs_input_analyzer", CS_INPUT_ANALYZER, plan_analyzer)
 
 
 def python_pt() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from clients.analysis.analyzer import ASKED
 from clients.wafer_loop import WORKERS
 from compat.launch.options import Words
 from compat.start import WEIGHT_STREAMING, environment
@@ -84,6 +85,20 @@ def plan_wse(words: Words, variables: Mapping[str, str], folder: Path) -> Plan:
     lost = [name for name in ("cpus_per_task", "cyclic") if name in words.options]
     notes = tuple(f"--{name.replace('_', '-')} has no effect outside of a Slurm allocation" for name in lost)
     return Plan(command, own, notes, needs_system)
+
+
+def plan_analyzer(words: Words, variables: Mapping[str, str], folder: Path) -> Plan:
+    """One task that validates or compiles, and then measures its input: cs_input_analyzer.
+
+    Inside a Slurm allocation it has the node for itself. Raises NotFound for a folder to be mounted that is not there.
+    """
+    _require_mounts(words)
+    asked = words.command if any(flag in words.command for flag in _NO_SYSTEM) else (*words.command, _NO_SYSTEM[0])
+    command, own = interpreted(asked, variables)
+    own[ASKED] = str(words.count("available_nodes") or 1)
+    if _Around(variables, folder).in_slurm:
+        command = ("srun", "--nodes=1", "--ntasks=1", "--exclusive", *command)
+    return Plan(command, own)
 
 
 def tasks_of(words: Words) -> int | None:

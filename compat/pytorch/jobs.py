@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ WORKS_FOR = "COMPAT_WORKS_FOR"
 """What a local worker of a loop finds in its environment: coordinator and session."""
 
 _NEVER = 2**31
+_COMPILES = ("--validate_only", "--compile_only")
 
 
 @dataclass
@@ -173,7 +175,15 @@ def _own_folder(folder: Path, mode: str) -> Path:
 
 
 def _worker_command(coordinator: str, session: str) -> tuple[list[str], dict[str, str]]:
-    return [sys.executable, *sys.orig_argv[1:]], {WORKS_FOR: f"{coordinator} {session}"}
+    words = working_words(sys.orig_argv[1:], coordinator)
+    return [sys.executable, *words], {WORKS_FOR: f"{coordinator} {session}"}
+
+
+def working_words(words: Sequence[str], coordinator: str) -> list[str]:
+    """The user's own command line as one that reaches the loop, where it asks for a compile only."""
+    kept = [word for word in words if word not in _COMPILES]
+    names_system = any(word.partition("=")[0] == "--cs_ip" for word in words)
+    return kept if names_system or len(kept) == len(words) else [*kept, "--cs_ip", coordinator]
 
 
 logging.getLogger(Silent.logger).setLevel(logging.CRITICAL + 1)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.draining import Drain, Source, drained
 from benchmarks.peers.digest import Digest
 from benchmarks.service import coordinator, digesting
+from clients.analysis.draining import Drain, Source, drained
 from streamer.recipe import Recipe
 from wafer_sim.meter import WARM_UP_STEPS
 from wire.landing import land

@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
+from clients.analysis.analyzer import ASKED
 from clients.wafer_loop import WORKERS
-from compat.launch.options import CSRUN_CPU, CSRUN_WSE, parse
-from compat.launch.plan import plan_cpu, plan_wse
+from compat.launch.options import CS_INPUT_ANALYZER, CSRUN_CPU, CSRUN_WSE, parse
+from compat.launch.plan import plan_analyzer, plan_cpu, plan_wse
 from compat.start import ON_PATH, WEIGHT_STREAMING
 from wire.errors import InvalidInput, NotFound
 
@@ -80,6 +81,54 @@ def test_one_task_takes_a_whole_node_of_slurm_where_it_is_asked_to(tmp_path):
     words = parse(["--alloc-node", *PROGRAM], CSRUN_CPU)
     assert plan_cpu(words, SLURM, tmp_path).command[:4] == ("srun", "--nodes=1", "--ntasks=1", "--exclusive")
     assert plan_cpu(words, {}, tmp_path).notes == ("--alloc-node has no effect outside of a Slurm allocation",)
+    shared = parse(["--alloc-node=False", *PROGRAM], CSRUN_CPU)
+    assert plan_cpu(shared, SLURM, tmp_path).command[:4] == ("srun", "--nodes=1", "--ntasks=1", sys.executable)
+    assert plan_cpu(shared, {}, tmp_path).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("option", "here", "in_slurm"),
+    [
+        ("--total-nodes=2", {WORKERS: "1"}, ["--nodes=2", "--ntasks=2"]),
+        ("--tasks-per-node=3", {WORKERS: "2"}, ["--ntasks=3"]),
+        ("--single-task-nodes=1", {WORKERS: "0"}, ["--ntasks=1"]),
+        ("--cpus-per-task=4", {}, ["--cpus-per-task=4"]),
+        ("--cyclic", {}, ["--distribution=cyclic"]),
+        ("--mount-dirs=/", {}, []),
+    ],
+)
+def test_each_option_of_csrun_wse_alone(tmp_path, option, here, in_slurm):
+    """What it makes of local workers, and of srun; one that can do nothing here is noted."""
+    given = (option, *PROGRAM, "--cs_ip", "h")
+    local = wse(tmp_path, *given)
+    assert {name: local.environment[name] for name in here} == here
+    assert (WORKERS in local.environment) == bool(here)
+    assert bool(local.notes) == (option.partition("=")[0] in ("--cpus-per-task", "--cyclic"))
+    step = wse(tmp_path, *given, **SLURM).command
+    assert step == ("srun", "--kill-on-bad-exit", *in_slurm, sys.executable, "run.py", "--cs_ip", "h")
+
+
+def analyzer(folder, *words, **variables):
+    return plan_analyzer(parse(words, CS_INPUT_ANALYZER), variables, folder)
+
+
+def test_the_analyzer_runs_one_task_that_validates(tmp_path):
+    """It is told for how many nodes to reckon; a compile that is asked for stays one."""
+    plan = analyzer(tmp_path, "--available-nodes", "3", *PROGRAM)
+    assert plan.command == (sys.executable, "run.py", "--validate_only")
+    assert plan.environment[ASKED] == "3"
+    assert not plan.needs_system
+    compiled = analyzer(tmp_path, *PROGRAM, "--compile_only")
+    assert compiled.command == (sys.executable, "run.py", "--compile_only")
+    assert compiled.environment[ASKED] == "1"
+    with pytest.raises(NotFound, match="there is no folder"):
+        analyzer(tmp_path, f"--mount-dirs={tmp_path}/x", *PROGRAM)
+
+
+def test_the_analyzer_has_a_node_of_slurm_for_itself(tmp_path):
+    """What others compute there would be measured too."""
+    command = analyzer(tmp_path, *PROGRAM, **SLURM).command
+    assert command == ("srun", "--nodes=1", "--ntasks=1", "--exclusive", sys.executable, "run.py", "--validate_only")
 
 
 def test_a_folder_to_be_mounted_must_be_there(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.sizing import CONSUMER, PIPELINE, SENDING, Needed, scales, shares, waits
+from clients.analysis.sizing import CONSUMER, PIPELINE, SENDING, Needed, scales, shares, waits
 from wire.v1 import run_pb2
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clients.input import LoaderInput
+from clients.job import WorkerCommand
 from clients.launcher import LocalWorkers
 from clients.session import Session
 from streamer.pipeline import recipe_input
@@ -27,7 +30,8 @@ PATIENCE_SECONDS = 120.0
 class Source:
     """What is streamed, in batches of `batch_size`. recipe: its JSON; "" where the workers have a loader.
 
-    rows: None where nobody knows. loader: the options of a worker that name a user's loader.
+    rows: None where nobody knows. loader: the options of a worker that name a user's loader. own: what workers are,
+    where they are not to load a function by name.
     """
 
     spec: ElementSpec
@@ -36,6 +40,12 @@ class Source:
     shuffle: bool
     recipe: str = ""
     loader: tuple[str, ...] = ()
+    own: WorkerCommand | None = None
+
+    @classmethod
+    def read(cls, found: LoaderInput, loader: Sequence[str] = (), own: WorkerCommand | None = None) -> Source:
+        """What a user's loader was found to be."""
+        return cls(found.spec, found.batch_size, found.rows, found.shuffle, found.recipe, tuple(loader), own)
 
     @classmethod
     def of(cls, recipe: Recipe) -> Source:
@@ -46,7 +56,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """How a source is consumed: so many steps, at `rate` samples a second; 0: as fast as they come."""
+    """How a source is consumed: so many steps, at `rate` samples a second; 0: as fast as they come.
+
+    cores: the processors that each worker is kept to, where they are. patience: seconds that a batch is waited for.
+    """
 
     steps: int
     workers: int = 2
@@ -54,6 +67,8 @@ class Drain:
     tcp_only: bool = False
     streams: int = STREAMS
     prefetch: int = 16
+    cores: Sequence[Iterable[int]] = ()
+    patience: float = PATIENCE_SECONDS
 
 
 def drained(address: str, model_dir: Path, source: Source, drain: Drain) -> run_pb2.Finished:
@@ -71,12 +86,14 @@ def drained(address: str, model_dir: Path, source: Source, drain: Drain) -> run_
             session=session.id,
             max_steps=drain.steps,
             drain_rate=drain.rate,
-            input_timeout=PATIENCE_SECONDS,
+            input_timeout=drain.patience,
             tcp_only=drain.tcp_only,
         )
         run_id = session.submit(spec).run_id
-        with LocalWorkers(drain.workers, session.address, session.id, source.loader) as workers:
+        own = source.own(session.address, session.id) if source.own is not None else None
+        with LocalWorkers(drain.workers, session.address, session.id, source.loader, own=own) as workers:
             workers.start()
+            workers.bind(drain.cores)
             return _to_the_end(session, run_id)
 
 

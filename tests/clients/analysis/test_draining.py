@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.draining import Drain, Source, consumer, plan_of
+from clients.analysis.draining import Drain, Source, consumer, plan_of
 from wafer_sim.compiler.check import check_program
 from wafer_sim.compiler.program import Program
 from wire.elements import ElementSpec, Field, Landing
