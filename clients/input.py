@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from clients.roles import workers_of
 from clients.sections import RunConfig
 from clients.skipping import bad_samples_of
 from wire.elements import ElementSpec
@@ -132,7 +134,7 @@ def eval_plan(source: LoaderInput, config: RunConfig) -> run_pb2.DataPlan:
 
 def _plan(source: LoaderInput, config: RunConfig, of_mode: run_pb2.DataPlan, steps: int | None) -> run_pb2.DataPlan:
     plan = run_pb2.DataPlan(
-        streams=streams_of(config, of_mode.replicas, steps),
+        streams=streams_of(config, of_mode.replicas, steps, workers_of(os.environ)),
         batch_size=source.batch_size,
         seed=config.seed if source.seed is None else source.seed,
         shuffle=source.shuffle,
@@ -146,8 +148,11 @@ def _plan(source: LoaderInput, config: RunConfig, of_mode: run_pb2.DataPlan, ste
     return plan
 
 
-def streams_of(config: RunConfig, replicas: int, steps: int | None) -> int:
-    """Streams of a run: what the user says, else enough for a few workers; never more than an epoch has batches."""
+def streams_of(config: RunConfig, replicas: int, steps: int | None, launched: int = 0) -> int:
+    """Streams of a run: what the user says, else enough for a few workers; never more than an epoch has batches.
+
+    launched: workers that a launcher brings; none of them is to be idle.
+    """
     if config.num_streams is not None:
         if config.num_streams < replicas:
             raise InvalidInput(
@@ -162,5 +167,5 @@ def streams_of(config: RunConfig, replicas: int, steps: int | None) -> int:
                 fix="lower it, or the batch_size",
             )
         return config.num_streams
-    wanted = max(DEFAULT_STREAMS, replicas, config.workers)
+    wanted = max(DEFAULT_STREAMS, replicas, config.workers, launched)
     return wanted if steps is None else max(replicas, min(wanted, steps * replicas))

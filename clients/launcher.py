@@ -58,7 +58,7 @@ class LocalWorkers:
             self._workers.append(_LocalWorker(self._command, environment, number, self._level))
 
     def bind(self, cores: Sequence[Iterable[int]]) -> None:
-        """Keep each worker to processors of its own, where they are given; soon after the start, before it has threads."""
+        """Keep each worker to processors of its own, where given; just after the start, as threads inherit them."""
         for worker, own in zip(self._workers, cores, strict=False):
             worker.bind(own)
 

@@ -15,6 +15,9 @@ from wire.errors import InvalidInput
 RANK, TASKS, SESSION = "WAFER_RANK", "WAFER_TASKS", "WAFER_SESSION"
 """Our own variables. They go before those of any launcher."""
 
+WORKERS = "WAFER_WORKERS"
+"""How many local workers a launcher wants, where the user does not say."""
+
 FIRST_PORT = 9010
 _APART = 2
 
@@ -73,6 +76,16 @@ def place_of(environment: Mapping[str, str], rank: int | None = None, tasks: int
         if found is not None:
             return _sound(found)
     return Place(session=environment.get(SESSION, ""))
+
+
+def local_workers(environment: Mapping[str, str]) -> int | None:
+    """How many local workers a launcher wants; None where it does not say. Raises InvalidInput."""
+    return _number(WORKERS, environment)
+
+
+def workers_of(environment: Mapping[str, str]) -> int:
+    """How many workers a launcher has started beside the chief, or wants; else 0. Raises InvalidInput."""
+    return max((place_of(environment).tasks or 1) - 1, local_workers(environment) or 0)
 
 
 def tf_config(place: Place, host: str = "localhost") -> dict[str, Any]:

@@ -15,6 +15,7 @@ from clients.compiling import Compiled, compile_job
 from clients.job import Job
 from clients.launcher import LocalWorkers, loader_arguments
 from clients.resuming import starts
+from clients.roles import local_workers
 from clients.session import Session
 from clients.skipping import skips_of
 from clients.working import here
@@ -22,13 +23,10 @@ from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.fabric.result import WEIGHT_STREAMING
 from wafer_sim.memory_size import size_from
-from wire.errors import InvalidInput, NotFound, Refused
+from wire.errors import NotFound, Refused
 from wire.v1 import coordinator_pb2, run_pb2
 
 log = logging.getLogger("clients")
-
-WORKERS = "WAFER_WORKERS"
-"""How many local workers a launcher wants, where the user does not say."""
 
 FABRICS = {
     "compute": run_pb2.FABRIC_COMPUTE,
@@ -209,10 +207,8 @@ def _local_workers(job: Job) -> int:
     """How many to start: what the user says, else a launcher; none beside tasks that one has started; else two."""
     if (job.config.num_workers, job.config.num_workers_per_csx) != (None, None):
         return job.config.workers
-    asked = os.environ.get(WORKERS, "")
-    if asked and not asked.isdecimal():
-        raise InvalidInput(f"{WORKERS} is {asked!r}, no number", where=WORKERS, fix="unset it, or mend it")
-    return int(asked) if asked else (job.config.workers if here().tasks == 1 else 0)
+    asked = local_workers(os.environ)
+    return asked if asked is not None else (job.config.workers if here().tasks == 1 else 0)
 
 
 def _attached(session: Session, submitted: run_pb2.SubmitReply, model_dir: str) -> int:

@@ -22,7 +22,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """rate: of all tasks of a shape together, in samples a second. waited: seconds that their senders waited for what."""
+    """rate: of all tasks of a shape together, in samples a second. waited: seconds that they waited for what."""
 
     shape: Shape
     rate: float

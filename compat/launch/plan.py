@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from clients.analysis.analyzer import ASKED
-from clients.wafer_loop import WORKERS
+from clients.roles import WORKERS
 from compat.launch.options import Words
 from compat.start import WEIGHT_STREAMING, environment
 from wire.errors import InvalidInput, NotFound

@@ -44,6 +44,13 @@ def test_streams_of_a_run(config: dict[str, int], replicas: int, steps: int, str
     assert streams_of(RunConfig(**config), replicas, steps) == streams
 
 
+def test_no_worker_of_a_launcher_is_idle() -> None:
+    """There is a stream for each, unless the user says how many streams, or an epoch has no more batches."""
+    assert streams_of(RunConfig(), 1, 100, launched=7) == 7
+    assert streams_of(RunConfig(num_streams=2), 1, 100, launched=7) == 2
+    assert streams_of(RunConfig(), 1, 5, launched=7) == 5
+
+
 def test_more_streams_than_batches_are_refused_in_training() -> None:
     """Some would have no batch in an epoch; an evaluation, for which it was not chosen, takes fewer."""
     with pytest.raises(InvalidInput, match=r"9 streams are more than an epoch has batches \(8\)"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 
@@ -29,6 +30,18 @@ def test_no_process_is_left() -> None:
         processes = [worker._process for worker in running._workers]
         assert [process.poll() for process in processes] == [None, None]
     assert [process.returncode for process in processes] == [0, 0]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no processes")
+def test_workers_may_be_kept_to_processors() -> None:
+    """Each to its own; one for which none are given may use all."""
+    mine = min(os.sched_getaffinity(0))
+    with workers(WAITS, 2) as running:
+        running.start()
+        running.bind([[mine]])
+        bound, free = (os.sched_getaffinity(worker._process.pid) for worker in running._workers)
+    assert bound == {mine}
+    assert free == os.sched_getaffinity(0)
 
 
 def test_workers_may_be_another_program(capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from clients.roles import Place, place_of, tf_config
+from clients.roles import WORKERS, Place, local_workers, place_of, tf_config, workers_of
 from wire.errors import InvalidInput
 
 SLURM = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "7", "SLURM_JOB_ID": "41", "SLURM_STEP_ID": "0"}
@@ -74,3 +74,13 @@ def test_tf_config_has_csofts_form():
     assert config["cluster"] == {"chief": ["localhost:9010"], "worker": ["localhost:9012", "localhost:9014"]}
     assert place_of({"TF_CONFIG": json.dumps(config)}) == Place(2, 3, "", "TF_CONFIG")
     assert tf_config(Place(0, 2))["task"] == {"type": "chief", "index": 0}
+
+
+@pytest.mark.parametrize(
+    ("environment", "workers"),
+    [({}, 0), (SLURM, 6), ({WORKERS: "7"}, 7), ({WORKERS: "0"}, 0), ({"WAFER_RANK": "0"}, 0)],
+)
+def test_workers_of_a_launcher(environment, workers):
+    """Tasks beside the chief, or local ones; 0 where nobody says."""
+    assert workers_of(environment) == workers
+    assert local_workers(environment) == (int(environment[WORKERS]) if WORKERS in environment else None)

@@ -14,6 +14,7 @@ from clients.captured import Captured
 from clients.compiling import compile_job, refuse_missing_features, validate
 from clients.input import LoaderInput
 from clients.job import Job
+from clients.roles import WORKERS
 from clients.sections import RunConfig
 from clients.wafer_loop import _go_on, _replicas_of, _start, evaluate, given_checkpoint, last_step
 from wafer_sim import checkpoints
@@ -171,9 +172,9 @@ def test_workers_are_those_of_the_user_then_of_the_launcher(tmp_path, monkeypatc
     monkeypatch.setenv("WAFER_TASKS", "4")
     monkeypatch.setenv("WAFER_RANK", "0")
     assert wafer_loop._local_workers(job(tmp_path)) == 0
-    monkeypatch.setenv(wafer_loop.WORKERS, "3")
+    monkeypatch.setenv(WORKERS, "3")
     assert wafer_loop._local_workers(job(tmp_path)) == 3
     assert wafer_loop._local_workers(job(tmp_path, num_workers=1)) == 1
-    monkeypatch.setenv(wafer_loop.WORKERS, "many")
+    monkeypatch.setenv(WORKERS, "many")
     with pytest.raises(InvalidInput, match="'many', no number"):
         wafer_loop._local_workers(job(tmp_path))

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from clients.analysis.analyzer import ASKED
-from clients.wafer_loop import WORKERS
+from clients.roles import WORKERS
 from compat.launch.options import CS_INPUT_ANALYZER, CSRUN_CPU, CSRUN_WSE, parse
 from compat.launch.plan import plan_analyzer, plan_cpu, plan_wse
 from compat.start import ON_PATH, WEIGHT_STREAMING
