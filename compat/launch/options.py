@@ -40,6 +40,12 @@ CS_INPUT_ANALYZER: Mapping[str, Option] = {
     "mount_dirs": _MOUNTS,
 }
 
+LAUNCHERS: Mapping[str, Mapping[str, Option]] = {
+    "csrun_cpu": CSRUN_CPU,
+    "csrun_wse": CSRUN_WSE,
+    "cs_input_analyzer": CS_INPUT_ANALYZER,
+}
+
 _SWITCH = {"true": True, "false": False}
 
 

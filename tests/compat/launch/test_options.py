@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from compat.launch.options import CS_INPUT_ANALYZER, CSRUN_CPU, CSRUN_WSE, parse, usage
+from compat.launch.options import CSRUN_WSE, LAUNCHERS, parse, usage
 from wire.errors import InvalidInput
 
 RUN = ["python-pt", "run.py", "--params", "p.yaml", "--cyclic"]
-LAUNCHERS = {"csrun_cpu": CSRUN_CPU, "csrun_wse": CSRUN_WSE, "cs_input_analyzer": CS_INPUT_ANALYZER}
 DOCUMENTED = [
     ("csrun_cpu", "--alloc-node=True", True),
     ("csrun_cpu", "--alloc-node False", False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ def test_a_report_is_shown_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert f"{FOUND.workers(1000):,} at 1,000 samples/s each" in said
     assert all(name in said for name in ("k0", "k1", "k2", str(page)))
     assert page.read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("file", "key"), [("plan.json", "total_utilization"), ("deltat_estimate.json", "estimated_deltat")]
+)
+def test_the_documents_look_for_their_numbers_with_grep(file: str, key: str) -> None:
+    """grep -o '"total_utilization":[0-9\\.]*' model_dir/*/plan.json, as PSC prints it, and the same for delta_t."""
+    (found,) = re.findall(rf'"{key}":[0-9\.]*', artefacts.files(FOUND)[file].decode())
+    number = float(found.partition(":")[2])
+    assert number == {"plan.json": FOUND.fabric_utilization, "deltat_estimate.json": FOUND.delta_t}[file]
 
 
 def test_the_newest_compile_of_a_model_dir_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
