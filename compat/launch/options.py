@@ -24,7 +24,7 @@ class Option:
 _MOUNTS = Option("paths", "folders that the program needs; all folders are there anyway, and these are looked for")
 
 CSRUN_CPU: Mapping[str, Option] = {
-    "alloc_node": Option("switch", "take the whole node (inside a Slurm allocation); default False"),
+    "alloc_node": Option("switch", "take all processors that the allocation has on the node; default False"),
     "mount_dirs": _MOUNTS,
 }
 CSRUN_WSE: Mapping[str, Option] = {

@@ -24,6 +24,9 @@ ADDRESS = "CS_IP_ADDR"
 """Where the environment says where the system is."""
 
 _NO_SYSTEM = ("--validate_only", "--compile_only")
+_ONE_TASK = ("srun", "--nodes=1", "--ntasks=1")
+_WHOLE_NODE = ("--cpu-bind=none",)
+"""A step shares its processors with none anyway; `--exclusive` would imply `--exact`, which is one processor a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,8 @@ def plan_cpu(words: Words, variables: Mapping[str, str], folder: Path) -> Plan:
     if not around.in_slurm:
         notes = ("--alloc-node has no effect outside of a Slurm allocation",) if words.flag("alloc_node") else ()
         return Plan(command, own, notes)
-    exclusive = ("--exclusive",) if words.flag("alloc_node") else ()
-    return Plan(("srun", "--nodes=1", "--ntasks=1", *exclusive, *command), own)
+    whole = _WHOLE_NODE if words.flag("alloc_node") else ()
+    return Plan((*_ONE_TASK, *whole, *command), own)
 
 
 def plan_wse(words: Words, variables: Mapping[str, str], folder: Path) -> Plan:
@@ -76,7 +79,7 @@ def plan_wse(words: Words, variables: Mapping[str, str], folder: Path) -> Plan:
     command, own = interpreted(_with_address(words.command, around), variables)
     needs_system = not alone and not _says_where(command, folder)
     if alone:
-        return Plan(("srun", "--nodes=1", "--ntasks=1", *command) if around.in_slurm else command, own)
+        return Plan((*_ONE_TASK, *command) if around.in_slurm else command, own)
     if around.in_slurm:
         return Plan(slurm_command(words, command), own, (), needs_system)
     tasks = tasks_of(words)
@@ -90,14 +93,15 @@ def plan_wse(words: Words, variables: Mapping[str, str], folder: Path) -> Plan:
 def plan_analyzer(words: Words, variables: Mapping[str, str], folder: Path) -> Plan:
     """One task that validates or compiles, and then measures its input: cs_input_analyzer.
 
-    Inside a Slurm allocation it has the node for itself. Raises NotFound for a folder to be mounted that is not there.
+    Inside a Slurm allocation it has all processors that the job has on a node. Raises NotFound for a folder to be
+    mounted that is not there.
     """
     _require_mounts(words)
     asked = words.command if any(flag in words.command for flag in _NO_SYSTEM) else (*words.command, _NO_SYSTEM[0])
     command, own = interpreted(asked, variables)
     own[ASKED] = str(words.count("available_nodes") or 1)
     if _Around(variables, folder).in_slurm:
-        command = ("srun", "--nodes=1", "--ntasks=1", "--exclusive", *command)
+        command = (*_ONE_TASK, *_WHOLE_NODE, *command)
     return Plan(command, own)
 
 

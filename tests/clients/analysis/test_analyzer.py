@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import cast
+
 import pytest
 
 from clients.analysis.alone import rate_alone
-from clients.analysis.analyzer import ASKED, drain_of, nodes_asked
+from clients.analysis.analyzer import ASKED, analysed, drain_of, nodes_asked
 from clients.analysis.shapes import Shape
+from clients.captured import Captured
+from clients.job import Job
+from clients.sections import RunConfig
 from streamer.pipeline import recipe_input
 from streamer.recipe import Recipe
 from wafer_sim.meter import WARM_UP_STEPS
-from wire.errors import InvalidInput
+from wire.errors import InvalidInput, Refused
 
 
 def test_nodes_are_a_number() -> None:
@@ -37,3 +43,10 @@ def test_one_stream_alone_has_a_rate() -> None:
         {"format": "synthetic", "rows": 64, "columns": {"x": {"dtype": "uint8", "shape": [4]}}, "batch_size": 8}
     )
     assert rate_alone(recipe_input(recipe), 8, shuffle=False, seconds=0.05) > 0
+
+
+def test_an_evaluation_is_not_analysed() -> None:
+    """Its rate asks nothing of the input; which mode would be analysed is said."""
+    job = Job({}, RunConfig(mode="eval"), Path("p.yaml"), Path("m"), "eval")
+    with pytest.raises(Refused, match="training run"):
+        next(analysed(cast(Captured, None), job, None, 1))

@@ -79,7 +79,7 @@ def test_tasks_are_srun_tasks_inside_slurm(tmp_path):
 def test_one_task_takes_a_whole_node_of_slurm_where_it_is_asked_to(tmp_path):
     """csrun_cpu is one srun task inside an allocation; outside of one --alloc-node is said to have no effect."""
     words = parse(["--alloc-node", *PROGRAM], CSRUN_CPU)
-    assert plan_cpu(words, SLURM, tmp_path).command[:4] == ("srun", "--nodes=1", "--ntasks=1", "--exclusive")
+    assert plan_cpu(words, SLURM, tmp_path).command[:4] == ("srun", "--nodes=1", "--ntasks=1", "--cpu-bind=none")
     assert plan_cpu(words, {}, tmp_path).notes == ("--alloc-node has no effect outside of a Slurm allocation",)
     shared = parse(["--alloc-node=False", *PROGRAM], CSRUN_CPU)
     assert plan_cpu(shared, SLURM, tmp_path).command[:4] == ("srun", "--nodes=1", "--ntasks=1", sys.executable)
@@ -125,10 +125,18 @@ def test_the_analyzer_runs_one_task_that_validates(tmp_path):
         analyzer(tmp_path, f"--mount-dirs={tmp_path}/x", *PROGRAM)
 
 
-def test_the_analyzer_has_a_node_of_slurm_for_itself(tmp_path):
-    """What others compute there would be measured too."""
+def test_the_analyzer_has_all_processors_of_a_node(tmp_path):
+    """One task in Slurm would else be kept to one of them, and nothing but that one be measured."""
     command = analyzer(tmp_path, *PROGRAM, **SLURM).command
-    assert command == ("srun", "--nodes=1", "--ntasks=1", "--exclusive", sys.executable, "run.py", "--validate_only")
+    assert command == (
+        "srun",
+        "--nodes=1",
+        "--ntasks=1",
+        "--cpu-bind=none",
+        sys.executable,
+        "run.py",
+        "--validate_only",
+    )
 
 
 def test_a_folder_to_be_mounted_must_be_there(tmp_path):
