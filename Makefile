@@ -1,7 +1,7 @@
 # Needs Python 3.11, make and a package index; everything else is installed into .venv by the first target that needs it.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check bench proto data clean
+.PHONY: help setup run test slurm-test check bench proto data clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 MNIST_IDX ?=
 
 help: ## Say what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: $(INSTALLED) ## Install everything into .venv (once; again when the pins change)
 
@@ -19,6 +19,9 @@ run: setup ## Train FC-MNIST on the simulated wafer, evaluate it, say whether th
 
 test: setup ## Run the tests
 	@$(PYTHON) -m pytest -n auto --dist worksteal
+
+slurm-test: setup ## Run jobs on a Slurm cluster of its own (needs Debian's slurm-wlm and munge)
+	@$(PYTHON) -m pytest tests/slurm
 
 check: setup ## Format, lint, types, layers, contracts, drift of generated code: what CI runs before the tests
 	@$(BIN)/ruff format --check .

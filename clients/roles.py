@@ -43,22 +43,39 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _Launcher:
-    """The variables of a launcher. session: those that together name one start of it; all of them or none."""
+    """The variables of a launcher. session: those that together name one start of it; all of them or none.
+
+    restarts: counts the starts of the same name; not there, or 0, at the first one.
+    """
 
     name: str
     rank: str
     tasks: str
     session: tuple[str, ...] = ()
     tasks_needed: bool = True
+    restarts: str = ""
 
 
 _LAUNCHERS = (
     _Launcher("WAFER_RANK", RANK, TASKS, (SESSION,), tasks_needed=False),
-    _Launcher("torchrun", "RANK", "WORLD_SIZE", ("TORCHELASTIC_RUN_ID",)),
-    _Launcher("Slurm", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", ("SLURM_JOB_ID", "SLURM_STEP_ID")),
+    _Launcher("torchrun", "RANK", "WORLD_SIZE", ("TORCHELASTIC_RUN_ID",), restarts="TORCHELASTIC_RESTART_COUNT"),
+    _Launcher(
+        "Slurm",
+        "SLURM_PROCID",
+        "SLURM_STEP_NUM_TASKS",
+        ("SLURM_JOB_ID", "SLURM_STEP_ID"),
+        restarts="SLURM_RESTART_COUNT",
+    ),
     _Launcher("OpenMPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", ("PMIX_NAMESPACE",)),
     _Launcher("PMI", "PMI_RANK", "PMI_SIZE", ("PMI_JOBID",)),
-    _Launcher("Kubernetes", "JOB_COMPLETION_INDEX", TASKS, ("JOB_NAME",), tasks_needed=False),
+    _Launcher(
+        "Kubernetes",
+        "JOB_COMPLETION_INDEX",
+        TASKS,
+        ("JOB_NAME",),
+        tasks_needed=False,
+        restarts="JOBSET_RESTART_ATTEMPT",
+    ),
 )
 """In the order in which they are asked. Slurm sets SLURM_PROCID in a batch script too, where there is no step."""
 
@@ -105,9 +122,15 @@ def _from_launcher(launcher: _Launcher, environment: Mapping[str, str]) -> Place
     tasks = _number(launcher.tasks, environment)
     if rank is None or (tasks is None and launcher.tasks_needed):
         return None
+    return Place(rank, tasks, _session(launcher, environment), launcher.name)
+
+
+def _session(launcher: _Launcher, environment: Mapping[str, str]) -> str:
     parts = [environment.get(name, "") for name in launcher.session]
-    session = environment.get(SESSION) or (".".join([launcher.name.lower(), *parts]) if parts and all(parts) else "")
-    return Place(rank, tasks, session, launcher.name)
+    if SESSION in environment or not parts or not all(parts):
+        return environment.get(SESSION, "")
+    again = environment.get(launcher.restarts, "0")
+    return ".".join([launcher.name.lower(), *parts, *([again] if again != "0" else [])])
 
 
 def _from_tf_config(environment: Mapping[str, str]) -> Place | None:
@@ -124,7 +147,8 @@ def _from_tf_config(environment: Mapping[str, str]) -> Place | None:
     except (ValueError, AttributeError, TypeError) as error:
         what = f"TF_CONFIG is no JSON of a task: {error}"
         raise InvalidInput(what, where="TF_CONFIG", fix="unset it, or mend it") from error
-    return Place(rank, tasks, environment.get(SESSION, ""), "TF_CONFIG")
+    sessions = (_session(each, environment) for each in _LAUNCHERS if each.rank in environment)
+    return Place(rank, tasks, next(filter(None, sessions), ""), "TF_CONFIG")
 
 
 def _number(name: str, environment: Mapping[str, str]) -> int | None:

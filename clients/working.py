@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from clients.ending import heed_sigterm
 from clients.roles import Place, place_of
 from streamer.pipeline import Input
 from streamer.worker import LINES, WorkerOptions, main
@@ -22,11 +23,16 @@ def here() -> Place:
 def work_unless_chief(coordinator: str | None, opened: Callable[[int], Input] | None) -> None:
     """Return in the chief, and in every task of a job without a system; in a worker work, and end the process.
 
+    The chief of a job with a system heeds SIGTERM from now on, as a worker does.
+
     opened: the input of a run with this seed; None where the run brings its recipe.
     """
     place = here()
-    if coordinator and not place.is_chief:
+    if not coordinator:
+        return
+    if not place.is_chief:
         sys.exit(host(coordinator, place.session, opened))
+    heed_sigterm()
 
 
 def host(

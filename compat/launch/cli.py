@@ -77,7 +77,7 @@ def free_loopback(port: int = PORT, first: int | None = None) -> str:
 
 
 def _private_system(stack: ExitStack, plan: Plan) -> str:
-    if plan.command[0] == "srun":
+    if plan.command[0] == "srun" and plan.environment.get("SLURM_JOB_NUM_NODES") != "1":
         what = "nobody says where the system is, and a private one serves this node only"
         raise Refused(what, where="csrun_wse", fix="start `wafer_sim serve` and give --cs_ip, or set CS_IP_ADDR")
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="csrun_")))

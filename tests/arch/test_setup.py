@@ -69,8 +69,8 @@ def make(*arguments, cwd=ROOT, path=None):
 
 def test_make_alone_says_what_there_is():
     """Every target that the README names is listed with a sentence."""
-    listed = dict(re.findall(r"^make (\w+) +(\S.*)$", make().stdout, re.MULTILINE))
-    assert listed.keys() == {"help", "setup", "run", "test", "check", "bench", "proto", "data", "clean"}
+    listed = dict(re.findall(r"^make ([\w-]+) +(\S.*)$", make().stdout, re.MULTILINE))
+    assert listed.keys() == {"help", "setup", "run", "test", "slurm-test", "check", "bench", "proto", "data", "clean"}
 
 
 @pytest.fixture
@@ -127,4 +127,5 @@ def test_ci_runs_the_checks_and_then_the_tests():
     text = script.read_text()
     assert os.access(script, os.X_OK)
     assert "set -euo pipefail" in text
-    assert 0 < text.index("make check") < text.index("make test")
+    assert 0 < text.index("make check") < text.index("make test") < text.index("make slurm-test")
+    assert "pytest tests/slurm\n" in (ROOT / "Makefile").read_text()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clients.ending import one_screen, quiet_ctrl_c
+from clients.ending import heed_sigterm, one_screen, quiet_ctrl_c
 from clients.errors import Interrupted
 from wire.errors import InvalidInput
 
@@ -16,7 +19,7 @@ from wire.errors import InvalidInput
     [
         (InvalidInput("wrong", where="here", fix="mend it"), 1, "error: wrong\n  where: here\n  do:    mend it\n"),
         (Interrupted("stopped, and saved"), 130, "stopped, and saved\n"),
-        (KeyboardInterrupt(), 130, "stopped by Ctrl-C\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )
 def test_an_error_is_one_screen_and_an_exit_code(monkeypatch, capsys, error, code, screen):
@@ -46,7 +49,7 @@ def test_ctrl_c_during_imports_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
     quiet_ctrl_c()
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
-    assert capsys.readouterr().err == "stopped by Ctrl-C\n"
+    assert capsys.readouterr().err == "interrupted\n"
     sys.excepthook(ValueError, ValueError("shown"), None)
     assert "ValueError: shown" in capsys.readouterr().err
 
@@ -59,3 +62,33 @@ def test_a_hook_that_someone_set_stays(monkeypatch):
     monkeypatch.setattr(sys, "excepthook", own)
     quiet_ctrl_c()
     assert sys.excepthook is own
+
+
+@pytest.fixture
+def sigterm():
+    """What a SIGTERM does is as it was, afterwards."""
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("sigterm")
+def test_sigterm_is_a_ctrl_c_once():
+    """The first one interrupts, so that what can be saved is; those after it do not disturb that."""
+    heed_sigterm()
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+    heed_sigterm()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.usefixtures("sigterm")
+def test_sigterm_is_left_to_whoever_heeds_it():
+    """A handler of the user's stays, and a thread changes nothing."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(heed_sigterm).result()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    signal.signal(signal.SIGTERM, own := lambda *_: None)
+    heed_sigterm()
+    assert signal.getsignal(signal.SIGTERM) is own

@@ -23,11 +23,13 @@ def hosted(monkeypatch):
 
 
 def test_the_chief_goes_on(hosted, monkeypatch):
-    """The first task, and every task of a job without a system, does its own work."""
+    """The first task, and every task of a job without a system, does its own work; the first one heeds SIGTERM."""
+    heeded = []
+    monkeypatch.setattr(working, "heed_sigterm", lambda: heeded.append(True))
     working.work_unless_chief("h:9000", None)
     monkeypatch.setenv("WAFER_RANK", "1")
     working.work_unless_chief(None, None)
-    assert hosted == []
+    assert (hosted, heeded) == ([], [True])
 
 
 def test_the_others_host_streams(hosted, monkeypatch):

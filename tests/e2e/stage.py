@@ -68,12 +68,12 @@ def small_project(folder: Path) -> Path:
     return folder
 
 
-def until(happened: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Look again and again, without a pause that would let a moment pass."""
+def until(happened: Callable[[], bool], what: str, seconds: float = PATIENCE, pause: float = 0.002) -> None:
+    """Look again and again; the pause between two looks is too short for a moment to pass unless that may."""
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.002)
+        time.sleep(pause)
 
 
 @dataclass

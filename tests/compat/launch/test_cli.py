@@ -33,9 +33,10 @@ def test_the_command_line_is_printed_and_its_exit_code_given(capfd):
 
 
 def test_a_private_system_is_for_one_machine():
-    """Tasks of Slurm may be elsewhere, and nobody but this machine may reach a private system."""
-    with pytest.raises(Refused, match="serves this node only"):
-        cli.launch(Plan(("srun", "python"), {}, (), needs_system=True))
+    """Tasks of an allocation of several nodes are elsewhere, and only this machine may reach a private system."""
+    for nodes in ({}, {"SLURM_JOB_NUM_NODES": "2"}):
+        with pytest.raises(Refused, match="serves this node only"):
+            cli.launch(Plan(("srun", "python"), nodes, (), needs_system=True))
 
 
 def test_an_error_is_one_screen(monkeypatch, capsys):
