@@ -121,6 +121,16 @@ def test_data_asks_where_the_idx_files_are(fresh):
     assert "make data MNIST_IDX=<directory>" in done.stderr
 
 
+def test_ci_does_without_no_part_of_itself():
+    """Where Slurm is missing and cannot be installed, CI fails with a sentence, and runs nothing."""
+    functions = {"command": "return 1", "id": "echo 1000", "make": "echo made"}
+    faked = {f"BASH_FUNC_{name}%%": f"() {{ {body}; }}" for name, body in functions.items()}
+    script = ROOT / ".ci" / "run"
+    done = subprocess.run([script], env={**os.environ, **faked}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("CI needs Slurm: install slurm-wlm and munge first")
+
+
 def test_ci_runs_the_checks_and_then_the_tests():
     """.ci/run is executable and stops at the first failure."""
     script = ROOT / ".ci" / "run"

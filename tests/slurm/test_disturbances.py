@@ -16,13 +16,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 @pytest.fixture
 def submitted(cluster: Cluster, stage: Stage, tmp_path: Path):
-    """A function that submits a file of deploy/slurm, and gives its job when it has made 50 steps."""
+    """A function that submits a file of deploy/slurm, and gives its job when it has made 30 steps."""
 
     def submit(file: str, *options: str) -> str:
         words = ("sbatch", "--parsable", "--cpus-per-task=1", f"--output={tmp_path / 'out'}", *options)
         script = (f"deploy/slurm/{file}", "--model_dir", str(tmp_path / "m"), *LENGTH)
         job = cluster.ask(*words, *script, CS_IP_ADDR=stage.address)
-        until(lambda: stage.run(tmp_path / "m").progress.step >= 50, "50 steps", 120, pause=0.05)
+        until(lambda: stage.run(tmp_path / "m").progress.step >= 30, "30 steps", 120, pause=0.05)
         return job
 
     return submit

@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.e2e.harness import weights_digest
 from tests.e2e.stage import ledger
 
-STEPS = 400
-"""A little less than two epochs of MNIST, in batches of 256."""
+STEPS = 700
+"""A little less than three epochs of MNIST, in batches of 256: long enough to be disturbed half way."""
 
 LENGTH = ("--max_steps", str(STEPS), "runconfig.checkpoint_steps", "100", "runconfig.log_steps", "10")
 SHORT = ("--max_steps", "20", "runconfig.checkpoint_steps", "0")
