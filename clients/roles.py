@@ -17,6 +17,8 @@ RANK, TASKS, SESSION = "WAFER_RANK", "WAFER_TASKS", "WAFER_SESSION"
 
 WORKERS = "WAFER_WORKERS"
 """How many local workers a launcher wants, where the user does not say."""
+TASK = "/"
+"""Between the name of a session and that of one of its tasks, where tasks stand for election."""
 
 FIRST_PORT = 9010
 _APART = 2
@@ -39,6 +41,10 @@ class Place:
     def is_chief(self) -> bool:
         """Whether this is the first task."""
         return self.rank == 0
+
+    def candidate(self, process: str) -> str:
+        """The name of a process among the tasks of its session; "" for a task that is the only one."""
+        return f"{self.session}{TASK}{process}" if self.session or self.tasks != 1 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import grpc
 
+from clients.roles import TASK
 from wire.channel import Security, address_of, connect
 from wire.errors import Fault, NotFound, Refused, Stopped, Unreachable
 from wire.status import raised
@@ -26,6 +27,8 @@ CANCEL_SECONDS = 2.0
 BACK_SECONDS = 60.0
 """How long a coordinator that is gone in the middle of a run is waited for."""
 PAUSE_SECONDS = 0.2
+STANDBY_SECONDS = 1.0
+"""How often a task that is not the chief offers to take its place."""
 CHIEF_BEAT_SECONDS = 2.0
 """How often a chief says that it lives; the coordinator replaces one that was silent for some of these."""
 CHIEF_PATIENCE_SECONDS = 8.0
@@ -37,11 +40,13 @@ Reply = TypeVar("Reply")
 class Session:
     """Talks to one coordinator. Every method raises the Fault that the other end raised.
 
-    id: names this process to the coordinator, and to its workers; `name` where the tasks of a job have one in common.
+    id: of the session, which its workers name too; `name` where the tasks of a job have one in common.
+    candidate: names this process in elections; the id where the session has one process.
     """
 
-    def __init__(self, address: str, security: Security | None = None, name: str = "") -> None:
+    def __init__(self, address: str, security: Security | None = None, name: str = "", candidate: str = "") -> None:
         self.id = name or uuid.uuid4().hex
+        self.candidate = candidate or self.id
         self.address = address_of(address)
         self._channel = connect(self.address, security or Security.from_environment())
         self._runs = run_pb2_grpc.RunsStub(self._channel)
@@ -62,6 +67,10 @@ class Session:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Be chief of nothing any more."""
         self._over.set()
         if self._staying.is_alive():
             self._staying.join(CHIEF_BEAT_SECONDS)  # what it asks now must not come after the resignation
@@ -87,6 +96,21 @@ class Session:
         self._jobs.append(job)
         if len(self._jobs) == 1:
             self._staying.start()
+
+    def is_led_by_colleague(self, job: str) -> bool:
+        """Whether another task of this session is chief of the job; where nobody is, this process is it from now on."""
+        request = coordinator_pb2.ElectRequest(job=job, candidate=self.candidate)
+        chief: str = self._insist(lambda: self._coordinator.Elect(request, timeout=CALL_SECONDS)).chief
+        return chief != self.candidate and chief.startswith(f"{self.id}{TASK}")
+
+    def stand_by(self, job: str, over: threading.Event) -> bool:
+        """Wait until the chief of a job is gone and this process is chief in its place; False once it is over."""
+        request = coordinator_pb2.ElectRequest(job=job, candidate=self.candidate, successor=True)
+        while not over.wait(STANDBY_SECONDS):
+            with suppress(grpc.RpcError):  # a coordinator that is gone is waited for by the worker
+                if self._coordinator.Elect(request, timeout=CHIEF_BEAT_SECONDS).chief == self.candidate:
+                    return True
+        return False
 
     def compile(self, program: str) -> run_pb2.CompileReply:
         """Send a program's JSON; the service checks it again and keeps it."""
@@ -115,7 +139,7 @@ class Session:
         event; that it is gone, and back, are phases without a number. Raises Unreachable where it stays away,
         NotFound where the one that came does not know the run, Refused where it has another chief now.
         """
-        request = run_pb2.FollowRequest(run_id=run_id, session=self.id)
+        request = run_pb2.FollowRequest(run_id=run_id, candidate=self.candidate)
         returned = False
         while True:
             try:
@@ -145,9 +169,9 @@ class Session:
                     self._elect(job, CHIEF_BEAT_SECONDS)
 
     def _elect(self, job: str, seconds: float, wait_for_ready: bool = False) -> None:
-        request = coordinator_pb2.ElectRequest(job=job, candidate=self.id)
+        request = coordinator_pb2.ElectRequest(job=job, candidate=self.candidate)
         reply = self._coordinator.Elect(request, timeout=seconds, wait_for_ready=wait_for_ready)
-        if reply.chief != self.id:
+        if reply.chief != self.candidate:
             raise Refused(
                 "another run.py is chief of this model_dir",
                 where=job,
@@ -196,7 +220,7 @@ class Session:
         )
 
     def _resign(self, job: str) -> None:
-        request = coordinator_pb2.ResignRequest(job=job, candidate=self.id)
+        request = coordinator_pb2.ResignRequest(job=job, candidate=self.candidate)
         try:
             self._coordinator.Resign(request, timeout=1.0)
         except grpc.RpcError:

@@ -18,7 +18,7 @@ from clients.resuming import starts
 from clients.roles import local_workers
 from clients.session import Session
 from clients.skipping import skips_of
-from clients.working import here
+from clients.working import candidate, here
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.fabric.result import WEIGHT_STREAMING
@@ -91,7 +91,7 @@ def given_checkpoint(job: Job) -> Path | None:
 @contextmanager
 def _chief(job: Job) -> Iterator[Session]:
     """A session that is chief of the model_dir: from here on nobody else writes there."""
-    with Session(str(job.cs_ip), name=here().session) as session:
+    with Session(str(job.cs_ip), name=here().session, candidate=candidate()) as session:
         session.elect(str(job.model_dir))
         yield session
 
@@ -104,6 +104,7 @@ def _spec(job: Job, session: Session, compiled: Compiled) -> run_pb2.RunSpec:
         executable=session.compile(compiled.captured.program.to_json()).executable,
         data=compiled.captured.plan,
         session=session.id,
+        chief=session.candidate,
         log_steps=job.config.log_steps,
         keep_checkpoint_max=job.config.keep_checkpoint_max,
         seed=job.config.seed,

@@ -1,18 +1,29 @@
-"""What a task that is not the chief does: it hosts streams of the chief's run until that is over."""
+"""What a task that is not the chief does: it hosts streams of the chief's run, and takes its place when it is gone."""
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
+import uuid
 from collections.abc import Callable
+from queue import SimpleQueue
 
 from clients.ending import heed_sigterm
 from clients.roles import Place, place_of
+from clients.session import Session
 from streamer.pipeline import Input
-from streamer.worker import LINES, WorkerOptions, main
+from streamer.worker import LINES, Worker, WorkerOptions, leave_at_signals, main
 
 log = logging.getLogger("clients")
+
+Opened = Callable[[int], Input]
+"""A seed -> the input of a run."""
+
+_PROCESS = uuid.uuid4().hex[:12]
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def here() -> Place:
@@ -20,27 +31,84 @@ def here() -> Place:
     return place_of(os.environ)
 
 
-def work_unless_chief(coordinator: str | None, opened: Callable[[int], Input] | None) -> None:
+def candidate() -> str:
+    """The name under which this process stands for election; "" where it is the only task. Raises InvalidInput."""
+    return here().candidate(_PROCESS)
+
+
+def work_unless_chief(coordinator: str | None, job: str | None, opened: Opened | None) -> None:
     """Return in the chief, and in every task of a job without a system; in a worker work, and end the process.
 
-    The chief of a job with a system heeds SIGTERM from now on, as a worker does.
-
-    opened: the input of a run with this seed; None where the run brings its recipe.
+    A worker returns as well once it is chief, since the one before is gone; it goes on hosting meanwhile. The chief of a
+    job with a system heeds SIGTERM from now on, as a worker does. job: what the chief is chief of, its model_dir; None
+    where another process cannot go on with the chief's work.
+    opened: the input of a run with this seed; None where the run brings its recipe. Raises Fault.
     """
     place = here()
     if not coordinator:
         return
-    if not place.is_chief:
-        sys.exit(host(coordinator, place.session, opened))
+    if not place.is_chief or (job and _is_led(coordinator, place, job)):
+        if job is None:
+            sys.exit(host(coordinator, place.session, opened))
+        code = _Task(coordinator, place, job, opened).work()
+        if code is not None:
+            sys.exit(code)
     heed_sigterm()
 
 
-def host(
-    coordinator: str, session: str, opened: Callable[[int], Input] | None, *, exit_with_parent: bool = False
-) -> int:
+def host(coordinator: str, session: str, opened: Opened | None, *, exit_with_parent: bool = False) -> int:
     """Host streams until told to leave; the exit code. Raises Fault when the coordinator cannot be reached."""
     _speak()
     return main(WorkerOptions(coordinator, session=session, exit_with_parent=exit_with_parent), opened)
+
+
+def _is_led(coordinator: str, place: Place, job: str) -> bool:
+    """Whether another task has taken this one's place before this one was started again."""
+    if not place.session:
+        return False
+    with Session(coordinator, name=place.session, candidate=place.candidate(_PROCESS)) as session:
+        return session.is_led_by_colleague(job)
+
+
+class _Task:
+    """Hosts in one thread, and offers itself as chief in another; the main thread waits for what comes of it."""
+
+    def __init__(self, coordinator: str, place: Place, job: str, opened: Opened | None) -> None:
+        self._session = Session(coordinator, name=place.session, candidate=place.candidate(_PROCESS))
+        self._job = job
+        self._worker = Worker(WorkerOptions(coordinator, session=place.session), opened)
+        self._over = threading.Event()
+        self._news: SimpleQueue[int | BaseException | None] = SimpleQueue()
+
+    def work(self) -> int | None:
+        """The exit code of the worker, or None where this process is chief now. Raises what the worker raised."""
+        _speak()
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        leave_at_signals(self._worker)
+        threading.Thread(target=self._host, name="worker", daemon=True).start()
+        standing = threading.Thread(target=self._stand_by, name="standby", daemon=True)
+        standing.start()
+        news = self._news.get()
+        self._over.set()
+        standing.join()
+        self._session.close()
+        if isinstance(news, BaseException):
+            raise news
+        if news is None:
+            log.warning("The chief is gone; this task takes its place, and goes on hosting")
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return news
+
+    def _host(self) -> None:
+        try:
+            self._news.put(self._worker.run())
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the main thread
+            self._news.put(error)
+
+    def _stand_by(self) -> None:
+        if self._session.stand_by(self._job, self._over):
+            self._news.put(None)
 
 
 def _speak() -> None:

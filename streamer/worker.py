@@ -60,6 +60,12 @@ def main(options: WorkerOptions, own: Own | None = None) -> int:
     """
     logging.basicConfig(level=logging.INFO, format=LINES, stream=sys.stderr)
     worker = Worker(options, own)
+    leave_at_signals(worker, at_eof=options.exit_with_parent)
+    return worker.run()
+
+
+def leave_at_signals(worker: Worker, *, at_eof: bool = False) -> None:
+    """Let a worker leave at SIGTERM and SIGINT, and, `at_eof`, with its parent. Called in the main thread."""
 
     def leave() -> None:
         worker.leave()
@@ -68,8 +74,7 @@ def main(options: WorkerOptions, own: Own | None = None) -> int:
         log.warning("the user's code did not end within %g s; left without it", LEAVE_SECONDS)
         os._exit(0)
 
-    leave_when_told(leave, (signal.SIGTERM, signal.SIGINT), at_eof=options.exit_with_parent)
-    return worker.run()
+    leave_when_told(leave, (signal.SIGTERM, signal.SIGINT), at_eof=at_eof)
 
 
 class Worker:

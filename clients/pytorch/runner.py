@@ -129,7 +129,9 @@ def _loader(job: Job) -> tuple[Iterable[Any], Watched]:
 
 def _dispatch(model: PyTorchBaseModel, loader: Iterable[Any], watched: Watched, job: Job, device: torch.device) -> None:
     if job.cs_ip and not (job.config.validate_only or job.config.compile_only):
-        work_unless_chief(job.cs_ip, None if hasattr(loader, "recipe") else lambda _: loader_input(loader))
+        work_unless_chief(
+            job.cs_ip, str(job.model_dir), None if hasattr(loader, "recipe") else lambda _: loader_input(loader)
+        )
     train = job.mode == TRAIN
     capture = partial(captured_job, model, loader, watched, job)
     if job.config.validate_only or job.config.compile_only:

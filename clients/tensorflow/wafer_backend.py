@@ -89,7 +89,7 @@ def _work_unless_chief(setup: Setup, input_fn: InputFn, mode: str) -> None:
     """In a task that is not the first one: host the streams of this input, and end the process."""
     make = InputFunction(input_fn, setup.model.params, mode)
     address = setup.config.cs_ip if isinstance(setup.config, CSRunConfig) else None
-    work_unless_chief(address, lambda seed: made_input(make, seed=seed))
+    work_unless_chief(address, str(setup.model_dir), lambda seed: made_input(make, seed=seed))
 
 
 def _job(setup: Setup, mode: str, input_fn: InputFn, **keys: Any) -> Job:

@@ -46,7 +46,7 @@ class Session:
         if WORKS_FOR in os.environ:
             coordinator, _, session = os.environ[WORKS_FOR].partition(" ")
             sys.exit(host(coordinator, session, lambda _: loader_input(self._loader), exit_with_parent=True))
-        work_unless_chief(self._environment.cs_ip, lambda _: loader_input(self._loader))
+        work_unless_chief(self._environment.cs_ip, None, lambda _: loader_input(self._loader))
         self._loop.mode, self._loop.loader = self._mode, self._loader
         self._loop.start = self._start
         return self

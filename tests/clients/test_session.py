@@ -46,7 +46,7 @@ class Scripted(coordinator_pb2_grpc.CoordinatorServicer, run_pb2_grpc.RunsServic
         return coordinator_pb2.StatusReply(runs=runs)
 
     def Follow(self, request, context):  # noqa: N802 - gRPC's name
-        self.after.append((request.after, request.session))
+        self.after.append((request.after, request.candidate))
         yield from self._events
         if self.hold:
             context.add_callback(self.cut.set)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
+import threading
 
 import pytest
 
 from clients import working
+from wire.errors import Unreachable
 
 
 @pytest.fixture
@@ -26,9 +29,9 @@ def test_the_chief_goes_on(hosted, monkeypatch):
     """The first task, and every task of a job without a system, does its own work; the first one heeds SIGTERM."""
     heeded = []
     monkeypatch.setattr(working, "heed_sigterm", lambda: heeded.append(True))
-    working.work_unless_chief("h:9000", None)
+    working.work_unless_chief("h:9000", None, None)
     monkeypatch.setenv("WAFER_RANK", "1")
-    working.work_unless_chief(None, None)
+    working.work_unless_chief(None, "/m", None)
     assert (hosted, heeded) == ([], [True])
 
 
@@ -36,7 +39,68 @@ def test_the_others_host_streams(hosted, monkeypatch):
     """A later task works for the session that all tasks of the start share, with the input that it made itself."""
     monkeypatch.setenv("WAFER_RANK", "1")
     with pytest.raises(SystemExit) as ended:
-        working.work_unless_chief("h:9000", len)
+        working.work_unless_chief("h:9000", None, len)
     assert ended.value.code == 0
     ((options, own),) = hosted
     assert (options.coordinator, options.session, options.exit_with_parent, own) == ("h:9000", "s", False, len)
+
+
+class Scene:
+    """A worker and an election that end as a test wants."""
+
+    def __init__(self, monkeypatch, *, elected=False, code=0):
+        self.leave, self.code = threading.Event(), code
+        self.offered = []
+        monkeypatch.setattr(working, "Worker", lambda *_: self)
+        monkeypatch.setattr(working, "Session", lambda *_, **names: self.named(names))
+        monkeypatch.setattr(working, "leave_at_signals", lambda _: None)
+        self._elected = elected
+
+    def named(self, names):
+        self.names = names
+        return self
+
+    def run(self):
+        self.leave.wait(5.0 if self._elected else 0.0)
+        if isinstance(self.code, BaseException):
+            raise self.code
+        return self.code
+
+    def stand_by(self, job, over):
+        self.offered.append(job)
+        return self._elected or over.wait(5.0) is None
+
+    def close(self):
+        self.leave.set()
+
+
+def test_a_worker_returns_once_it_is_chief(hosted, monkeypatch):
+    """It goes on to the chief's work, under the name that it was elected by, and its own handlers are back."""
+    monkeypatch.setenv("WAFER_RANK", "2")
+    before = signal.getsignal(signal.SIGTERM)
+    scene = Scene(monkeypatch, elected=True)
+    working.work_unless_chief("h:9000", "/m", None)
+    assert scene.offered == ["/m"]
+    assert scene.names["candidate"] == working.candidate()
+    assert working.candidate().startswith("s/")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_worker_that_is_never_chief_ends_its_process(hosted, monkeypatch):
+    """With the worker's exit code, or with what the worker raised."""
+    monkeypatch.setenv("WAFER_RANK", "2")
+    Scene(monkeypatch, code=3)
+    with pytest.raises(SystemExit) as ended:
+        working.work_unless_chief("h:9000", "/m", None)
+    assert ended.value.code == 3
+    Scene(monkeypatch, code=Unreachable("no coordinator"))
+    with pytest.raises(Unreachable, match="no coordinator"):
+        working.work_unless_chief("h:9000", "/m", None)
+
+
+def test_the_only_task_has_no_name_of_its_own(monkeypatch):
+    """Its session names it; a task among others has a name that no other has."""
+    assert working.candidate() == ""
+    monkeypatch.setenv("WAFER_TASKS", "2")
+    monkeypatch.setenv("WAFER_RANK", "0")
+    assert working.candidate().startswith("/")

@@ -105,6 +105,11 @@ class Stage:
         command += ["--model_dir", str(model_dir), "--num_workers", "0", *options]
         return self._start("chief", command, cwd=cwd)
 
+    def task(self, name: str, cwd: Path, model_dir: Path, *options: str) -> subprocess.Popen[bytes]:
+        """run.py of the project as a launcher starts it: what it says goes to <name>.log."""
+        command = [sys.executable, "run.py", "--params", "params.yaml", "--cs_ip", self.address]
+        return self._start(name, [*command, "--model_dir", str(model_dir), *options], cwd=cwd)
+
     def restart(self) -> None:
         """Kill the coordinator, and start it again in the same place."""
         self.coordinator.kill()

@@ -6,7 +6,7 @@ from wafer_sim.coordinator.state import RunState, State
 from wire.v1 import run_pb2
 
 # Who follows a run and where it started do not tell it from another.
-_APART = frozenset({"session", "starts", "checkpoint", "fresh_start"})
+_APART = frozenset({"session", "chief", "starts", "checkpoint", "fresh_start"})
 
 
 def live_run(state: State, model_dir: str) -> RunState | None:
@@ -25,9 +25,9 @@ def differences(one: run_pb2.RunSpec, other: run_pb2.RunSpec) -> list[str]:
     return [name for name in names if getattr(one, name) != getattr(other, name)]
 
 
-def with_session(spec: run_pb2.RunSpec, session: str) -> run_pb2.RunSpec:
-    """The same spec, of another session."""
+def with_session(spec: run_pb2.RunSpec, session: str, chief: str = "") -> run_pb2.RunSpec:
+    """The same spec, of another session, or of another chief of it."""
     adopted = run_pb2.RunSpec()
     adopted.CopyFrom(spec)
-    adopted.session = session
+    adopted.session, adopted.chief = session, chief
     return adopted

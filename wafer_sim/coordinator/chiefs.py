@@ -23,11 +23,13 @@ class Chiefs:
     """First come, first served, per job, until the chief resigns or is gone.
 
     most: the jobs that may have a chief at a time. patience: for how many seconds one that follows no run stays chief
-    without a word; it asks to be elected again every few seconds.
+    without a word; it asks to be elected again every few seconds. mourning: for how many seconds one whose call broke
+    off must have been silent as well, before a successor takes its place that nobody has started for that.
     """
 
     most: int
     patience: float
+    mourning: float = 0.0
     _by_job: dict[str, _Chief] = field(default_factory=dict)
 
     def of(self, job: str) -> str | None:
@@ -54,24 +56,36 @@ class Chiefs:
             chief.heard = now
         return chief.candidate
 
-    def holds(self, job: str, session: str, now: float) -> bool:
-        """Whether a session is chief of a job and not gone."""
-        chief = self._by_job.get(job)
-        return chief is not None and chief.candidate == session and not self._gone(chief, now)
+    def succeed(self, job: str, candidate: str, now: float) -> str:
+        """The chief of a job, after this candidate has offered to take the place of one that is gone; "" without any.
 
-    def heard(self, session: str, now: float) -> None:
-        """A session said something."""
-        for chief in self._led_by(session):
+        One that has resigned, or whose run has ended, has no successor.
+        """
+        chief = self._by_job.get(job)
+        if chief is None:
+            return ""
+        if chief.candidate == candidate or (self._gone(chief, now) and now - chief.heard > self.mourning):
+            return self.elect(job, candidate, now)
+        return chief.candidate
+
+    def holds(self, job: str, candidate: str, now: float) -> bool:
+        """Whether a candidate is chief of a job and not gone."""
+        chief = self._by_job.get(job)
+        return chief is not None and chief.candidate == candidate and not self._gone(chief, now)
+
+    def heard(self, candidate: str, now: float) -> None:
+        """A chief said something."""
+        for chief in self._led_by(candidate):
             chief.heard, chief.lost = now, False
 
-    def follows(self, session: str, now: float) -> None:
-        """A Follow call of a session has begun."""
-        for chief in self._led_by(session):
+    def follows(self, candidate: str, now: float) -> None:
+        """A Follow call of a chief has begun."""
+        for chief in self._led_by(candidate):
             chief.heard, chief.lost, chief.follows = now, False, chief.follows + 1
 
-    def lose(self, session: str) -> bool:
-        """A Follow call of a session broke off. Whether a chief is gone with it: it may have another call."""
-        chiefs = list(self._led_by(session))
+    def lose(self, candidate: str) -> bool:
+        """A Follow call of a chief broke off. Whether a chief is gone with it: it may have another call."""
+        chiefs = list(self._led_by(candidate))
         for chief in chiefs:
             chief.follows = max(0, chief.follows - 1)
             chief.lost = chief.follows == 0
@@ -85,8 +99,8 @@ class Chiefs:
         del self._by_job[job]
         return True
 
-    def _led_by(self, session: str) -> Iterator[_Chief]:
-        return (chief for chief in self._by_job.values() if chief.candidate == session)
+    def _led_by(self, candidate: str) -> Iterator[_Chief]:
+        return (chief for chief in self._by_job.values() if chief.candidate == candidate)
 
     def _gone(self, chief: _Chief, now: float) -> bool:
         # One that was killed resigns nowhere, and its Follow call may never have begun.

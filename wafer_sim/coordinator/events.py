@@ -113,11 +113,12 @@ class WaferDied:
 
 @dataclass(frozen=True, slots=True)
 class ElectAsked:
-    """A candidate wants to be chief of a job."""
+    """A candidate wants to be chief of a job; a successor only in place of one that is gone."""
 
     now: float
     job: str
     candidate: str
+    successor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +132,18 @@ class Resigned:
 
 @dataclass(frozen=True, slots=True)
 class ChiefFollows:
-    """A session has begun to follow a run of its own. Without it a chief counts as gone after a while."""
+    """A chief has begun to follow its run. Without that it counts as gone after a while."""
 
     now: float
-    session: str
+    candidate: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChiefLost:
-    """A Follow call of a session broke off: where it was its last one, a chief of this session is gone."""
+    """A Follow call of a chief broke off: where it was its last one, that chief is gone."""
 
     now: float
-    session: str
+    candidate: str
 
 
 @dataclass(frozen=True, slots=True)

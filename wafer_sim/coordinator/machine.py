@@ -29,7 +29,7 @@ class Coordinator:
         self._desk = Desk(self.limits, term)
         self.state = self._desk.state
         self._crew = Crew(self._desk)
-        self._chiefs = Chiefs(self.limits.chiefs, self.limits.chief_seconds)
+        self._chiefs = Chiefs(self.limits.chiefs, self.limits.chief_seconds, self.limits.succession_seconds)
         self._runs = Runs(self._desk, self._crew, self._chiefs)
         self._handlers: dict[type[ev.Event], Callable[[Any], None]] = {
             ev.WorkerRegistered: self._register,
@@ -137,8 +137,9 @@ class Coordinator:
 
     def _elect(self, event: ev.ElectAsked) -> None:
         before = self._chiefs.of(event.job)
-        chief = self._chiefs.elect(event.job, event.candidate, event.now)
-        if chief != before:
+        choose = self._chiefs.succeed if event.successor else self._chiefs.elect
+        chief = choose(event.job, event.candidate, event.now)
+        if chief and chief != before:
             self._desk.record(records.elected(event.job, chief))
         self._desk.out.append(do.Elected(chief))
 
@@ -146,11 +147,11 @@ class Coordinator:
         self._runs.release_chief(event.job, event.candidate)
 
     def _chief_follows(self, event: ev.ChiefFollows) -> None:
-        self._chiefs.follows(event.session, event.now)
+        self._chiefs.follows(event.candidate, event.now)
 
     def _chief_lost(self, event: ev.ChiefLost) -> None:
-        if self._chiefs.lose(event.session):
-            self._desk.note(f"the chief of session {event.session} is gone; its run goes on")
+        if self._chiefs.lose(event.candidate):
+            self._desk.note(f"the chief {event.candidate} is gone; its run goes on")
 
     # Time
 

@@ -56,7 +56,7 @@ def another_spec(run: RunState, fields: list[str]) -> Refused:
 def another_chief(run: RunState) -> Refused:
     """A run of this model_dir lives, and so does the chief that follows it."""
     return Refused(
-        f"run {run.run_id} is writing this model_dir, and its chief (session {run.spec.session}) lives",
+        f"run {run.run_id} is writing this model_dir, and its chief ({run.chief}) lives",
         where=run.spec.model_dir,
         fix=f"wait for its end, or end it with `wafer_sim cancel {run.run_id}`",
     )

@@ -73,8 +73,9 @@ def _fold_run(run: KeptRun | None, record: Record) -> None:
         case "cancelled":
             run.cancelled = True
         case "adopted":
-            run.former = (run.former | {run.spec.session}) - {record.adopted.session}
-            run.spec = with_session(run.spec, record.adopted.session)
+            adopted = record.adopted
+            run.former = (run.former | {run.spec.session}) - {adopted.session}
+            run.spec = with_session(run.spec, adopted.session, adopted.chief)
 
 
 def lasts(event: run_pb2.RunEvent) -> bool:
@@ -102,9 +103,9 @@ def cancelled(run_id: str) -> Record:
     return Record(cancelled=journal_pb2.RunCancelled(run_id=run_id))
 
 
-def adopted(run_id: str, session: str) -> Record:
-    """A run belongs to another session now."""
-    return Record(adopted=journal_pb2.RunAdopted(run_id=run_id, session=session))
+def adopted(run_id: str, session: str, chief: str = "") -> Record:
+    """A run belongs to another session now, or to another chief of it."""
+    return Record(adopted=journal_pb2.RunAdopted(run_id=run_id, session=session, chief=chief))
 
 
 def forgotten(run_id: str) -> Record:

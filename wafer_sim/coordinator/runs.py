@@ -42,22 +42,22 @@ class Runs:
         self._state.queue.append(run.run_id)
         self._desk.record(records.submitted(run.run_id, run.spec))
         self._desk.out.append(do.Submitted(run.run_id, attached=False))
-        self._chiefs.heard(run.spec.session, event.now)
+        self._chiefs.heard(run.chief, event.now)
         self._desk.note(f"run {run.run_id} submitted: {run.spec.data.streams} streams, {run.spec.model_dir}")
 
     def _adopt(self, run: RunState, event: ev.RunSubmitted) -> None:
         if fields := adoption.differences(run.spec, event.spec):
             raise problems.another_spec(run, fields)
-        old, new = run.spec.session, event.spec.session
-        if old != new:
-            if self._chiefs.holds(run.spec.model_dir, old, event.now):
+        former, session, chief = run.spec.session, event.spec.session, event.spec.chief
+        if (former, run.chief) != (session, chief or session):
+            if self._chiefs.holds(run.spec.model_dir, run.chief, event.now):
                 raise problems.another_chief(run)
-            run.former = (run.former | {old}) - {new}
-            run.spec = adoption.with_session(run.spec, new)
-            self._desk.record(records.adopted(run.run_id, new))
-            self._desk.note(f"run {run.run_id} has a new chief: session {new}")
+            run.former = (run.former | {former}) - {session}
+            run.spec = adoption.with_session(run.spec, session, chief)
+            self._desk.record(records.adopted(run.run_id, session, chief))
+            self._desk.note(f"run {run.run_id} has a new chief: {run.chief}")
         self._desk.out.append(do.Submitted(run.run_id, attached=True))
-        self._chiefs.heard(new, event.now)
+        self._chiefs.heard(run.chief, event.now)
         self._crew.rehost(event.now)
 
     def revive(self, kept: records.KeptRun, now: float) -> None:
@@ -101,7 +101,7 @@ class Runs:
         self._take_last_word(run, event)
         run.place, run.attach_by = 0, None
         self._desk.publish(run, event)
-        self.release_chief(run.spec.model_dir, run.spec.session)
+        self.release_chief(run.spec.model_dir, run.chief)
         self._desk.note(f"run {run.run_id} {run.state}" + (f": {run.problem.what}" if run.problem else ""))
         if run.run_id in self._state.queue:
             self._state.queue.remove(run.run_id)

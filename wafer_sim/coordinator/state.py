@@ -21,7 +21,8 @@ class Limits:
     shutdown_seconds: the same when the coordinator ends; grace_seconds: from SIGTERM to SIGKILL.
     deaths: of wafer processes of a run, without anything gained in between, before the run fails.
     late_seconds: for how long a late worker has to send heartbeats steadily before it counts as any other.
-    chief_seconds: for how long a chief that follows no run stays chief without a word.
+    chief_seconds: for how long a chief that follows no run stays chief without a word; succession_seconds: for how
+    long one whose call broke off is waited for, before another task of its job takes its place by itself.
     events_kept: of each kind of event that does not last, per run.
     """
 
@@ -36,6 +37,7 @@ class Limits:
     deaths: int = 5
     late_seconds: float = 5.0
     chief_seconds: float = 6.0
+    succession_seconds: float = 3.0
     workers: int = 1200
     queued: int = 100
     chiefs: int = 1000
@@ -119,6 +121,11 @@ class RunState:
     @property
     def ended(self) -> bool:
         return self.state in (FINISHED, FAILED)
+
+    @property
+    def chief(self) -> str:
+        """Who follows it."""
+        return self.spec.chief or self.spec.session
 
 
 @dataclass(slots=True)

@@ -61,7 +61,7 @@ class CoordinatorServicer(coordinator_pb2_grpc.CoordinatorServicer):
         with answering(context):
             if not request.job or not request.candidate:
                 raise InvalidInput("an election needs a job and a candidate")
-            return pb.ElectReply(chief=self._hub.elect(request.job, request.candidate))
+            return pb.ElectReply(chief=self._hub.elect(request.job, request.candidate, request.successor))
 
     def Resign(self, request: pb.ResignRequest, context: grpc.ServicerContext) -> pb.ResignReply:  # noqa: N802 - gRPC's name
         with answering(context):

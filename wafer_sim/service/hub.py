@@ -120,8 +120,8 @@ class Hub:
 
     # Chiefs and people
 
-    def elect(self, job: str, candidate: str) -> str:
-        return _answer(self._feed(ev.ElectAsked(self._clock(), job, candidate)), do.Elected).chief
+    def elect(self, job: str, candidate: str, successor: bool = False) -> str:
+        return _answer(self._feed(ev.ElectAsked(self._clock(), job, candidate, successor)), do.Elected).chief
 
     def resign(self, job: str, candidate: str) -> None:
         self._feed(ev.Resigned(self._clock(), job, candidate))
@@ -138,29 +138,29 @@ class Hub:
         run_id = f"run-{secrets.token_hex(4)}"
         return _answer(self._feed(ev.RunSubmitted(self._clock(), run_id, spec)), do.Submitted)
 
-    def follow(self, run_id: str, after: int, session: str = "") -> Outbox[run_pb2.RunEvent]:
+    def follow(self, run_id: str, after: int, candidate: str = "") -> Outbox[run_pb2.RunEvent]:
         """The events of a run beyond number `after`, those to come included; give it back with `unfollow`.
 
-        session: who follows.
+        candidate: who follows.
         """
         with self._lock:
             past, ended = self._recorded.machine.history(run_id, after)
             box = self._listeners.follow(run_id, past, ended)
-            if self._leads(session, run_id):
-                self._happened(ev.ChiefFollows(self._clock(), session))
+            if self._leads(candidate, run_id):
+                self._happened(ev.ChiefFollows(self._clock(), candidate))
             return box
 
-    def unfollow(self, run_id: str, box: Outbox[run_pb2.RunEvent], session: str = "") -> None:
+    def unfollow(self, run_id: str, box: Outbox[run_pb2.RunEvent], candidate: str = "") -> None:
         """A follower is gone; where that was the chief of a run that goes on, the run may have none now."""
         with self._lock:
             self._listeners.unfollow(run_id, box)
-            if self._leads(session, run_id):
-                self._happened(ev.ChiefLost(self._clock(), session))
+            if self._leads(candidate, run_id):
+                self._happened(ev.ChiefLost(self._clock(), candidate))
 
-    def _leads(self, session: str, run_id: str) -> bool:
-        """Whether a run lives and is this session's."""
+    def _leads(self, candidate: str, run_id: str) -> bool:
+        """Whether a run lives and is this candidate's."""
         run = self._state.runs.get(run_id)
-        return bool(session) and run is not None and not run.ended and run.spec.session == session
+        return bool(candidate) and run is not None and not run.ended and run.chief == candidate
 
     def cancel(self, run_id: str) -> None:
         self._feed(ev.CancelAsked(self._clock(), run_id))

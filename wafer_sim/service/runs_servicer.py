@@ -48,10 +48,10 @@ class RunsServicer(run_pb2_grpc.RunsServicer):
 
     def Follow(self, request: pb.FollowRequest, context: grpc.ServicerContext) -> Iterator[pb.RunEvent]:  # noqa: N802 - gRPC's name
         with answering(context):
-            box = self._hub.follow(request.run_id, request.after, request.session)
+            box = self._hub.follow(request.run_id, request.after, request.candidate)
 
             def gone() -> None:
-                self._hub.unfollow(request.run_id, box, request.session)
+                self._hub.unfollow(request.run_id, box, request.candidate)
 
             if not context.add_callback(gone):
                 gone()

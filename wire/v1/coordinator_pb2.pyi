@@ -100,12 +100,14 @@ class ReportFailureReply(_message.Message):
     def __init__(self) -> None: ...
 
 class ElectRequest(_message.Message):
-    __slots__ = ("job", "candidate")
+    __slots__ = ("job", "candidate", "successor")
     JOB_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSOR_FIELD_NUMBER: _ClassVar[int]
     job: str
     candidate: str
-    def __init__(self, job: _Optional[str] = ..., candidate: _Optional[str] = ...) -> None: ...
+    successor: bool
+    def __init__(self, job: _Optional[str] = ..., candidate: _Optional[str] = ..., successor: _Optional[bool] = ...) -> None: ...
 
 class ElectReply(_message.Message):
     __slots__ = ("chief",)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from wire.v1 import run_pb2 as wire_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15wire/v1/journal.proto\x12\x07wire.v1\x1a\x11wire/v1/run.proto\"\x84\x03\n\x06Record\x12\"\n\x04term\x18\x01 \x01(\x0b\x32\x12.wire.v1.TermBegunH\x00\x12*\n\tsubmitted\x18\x02 \x01(\x0b\x32\x15.wire.v1.RunSubmittedH\x00\x12(\n\x07started\x18\x03 \x01(\x0b\x32\x15.wire.v1.WaferStartedH\x00\x12 \n\x04said\x18\x04 \x01(\x0b\x32\x10.wire.v1.RunSaidH\x00\x12*\n\tcancelled\x18\x05 \x01(\x0b\x32\x15.wire.v1.RunCancelledH\x00\x12&\n\x07\x61\x64opted\x18\x06 \x01(\x0b\x32\x13.wire.v1.RunAdoptedH\x00\x12*\n\tforgotten\x18\x07 \x01(\x0b\x32\x15.wire.v1.RunForgottenH\x00\x12(\n\x07\x65lected\x18\x08 \x01(\x0b\x32\x15.wire.v1.ChiefElectedH\x00\x12*\n\x08resigned\x18\t \x01(\x0b\x32\x16.wire.v1.ChiefResignedH\x00\x42\x08\n\x06record\"\x19\n\tTermBegun\x12\x0c\n\x04term\x18\x01 \x01(\x04\">\n\x0cRunSubmitted\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x1e\n\x04spec\x18\x02 \x01(\x0b\x32\x10.wire.v1.RunSpec\"3\n\x0cWaferStarted\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\";\n\x07RunSaid\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x11.wire.v1.RunEvent\"\x1e\n\x0cRunCancelled\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"-\n\nRunAdopted\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\"\x1e\n\x0cRunForgotten\x12\x0e\n\x06run_id\x18\x01 \x01(\t\".\n\x0c\x43hiefElected\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\t\"/\n\rChiefResigned\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15wire/v1/journal.proto\x12\x07wire.v1\x1a\x11wire/v1/run.proto\"\x84\x03\n\x06Record\x12\"\n\x04term\x18\x01 \x01(\x0b\x32\x12.wire.v1.TermBegunH\x00\x12*\n\tsubmitted\x18\x02 \x01(\x0b\x32\x15.wire.v1.RunSubmittedH\x00\x12(\n\x07started\x18\x03 \x01(\x0b\x32\x15.wire.v1.WaferStartedH\x00\x12 \n\x04said\x18\x04 \x01(\x0b\x32\x10.wire.v1.RunSaidH\x00\x12*\n\tcancelled\x18\x05 \x01(\x0b\x32\x15.wire.v1.RunCancelledH\x00\x12&\n\x07\x61\x64opted\x18\x06 \x01(\x0b\x32\x13.wire.v1.RunAdoptedH\x00\x12*\n\tforgotten\x18\x07 \x01(\x0b\x32\x15.wire.v1.RunForgottenH\x00\x12(\n\x07\x65lected\x18\x08 \x01(\x0b\x32\x15.wire.v1.ChiefElectedH\x00\x12*\n\x08resigned\x18\t \x01(\x0b\x32\x16.wire.v1.ChiefResignedH\x00\x42\x08\n\x06record\"\x19\n\tTermBegun\x12\x0c\n\x04term\x18\x01 \x01(\x04\">\n\x0cRunSubmitted\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x1e\n\x04spec\x18\x02 \x01(\x0b\x32\x10.wire.v1.RunSpec\"3\n\x0cWaferStarted\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\";\n\x07RunSaid\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x11.wire.v1.RunEvent\"\x1e\n\x0cRunCancelled\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"<\n\nRunAdopted\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\r\n\x05\x63hief\x18\x03 \x01(\t\"\x1e\n\x0cRunForgotten\x12\x0e\n\x06run_id\x18\x01 \x01(\t\".\n\x0c\x43hiefElected\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\t\"/\n\rChiefResigned\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,11 +45,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNCANCELLED']._serialized_start=649
   _globals['_RUNCANCELLED']._serialized_end=679
   _globals['_RUNADOPTED']._serialized_start=681
-  _globals['_RUNADOPTED']._serialized_end=726
-  _globals['_RUNFORGOTTEN']._serialized_start=728
-  _globals['_RUNFORGOTTEN']._serialized_end=758
-  _globals['_CHIEFELECTED']._serialized_start=760
-  _globals['_CHIEFELECTED']._serialized_end=806
-  _globals['_CHIEFRESIGNED']._serialized_start=808
-  _globals['_CHIEFRESIGNED']._serialized_end=855
+  _globals['_RUNADOPTED']._serialized_end=741
+  _globals['_RUNFORGOTTEN']._serialized_start=743
+  _globals['_RUNFORGOTTEN']._serialized_end=773
+  _globals['_CHIEFELECTED']._serialized_start=775
+  _globals['_CHIEFELECTED']._serialized_end=821
+  _globals['_CHIEFRESIGNED']._serialized_start=823
+  _globals['_CHIEFRESIGNED']._serialized_end=870
 # @@protoc_insertion_point(module_scope)

@@ -65,12 +65,14 @@ class RunCancelled(_message.Message):
     def __init__(self, run_id: _Optional[str] = ...) -> None: ...
 
 class RunAdopted(_message.Message):
-    __slots__ = ("run_id", "session")
+    __slots__ = ("run_id", "session", "chief")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_FIELD_NUMBER: _ClassVar[int]
+    CHIEF_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     session: str
-    def __init__(self, run_id: _Optional[str] = ..., session: _Optional[str] = ...) -> None: ...
+    chief: str
+    def __init__(self, run_id: _Optional[str] = ..., session: _Optional[str] = ..., chief: _Optional[str] = ...) -> None: ...
 
 class RunForgotten(_message.Message):
     __slots__ = ("run_id",)

@@ -109,7 +109,7 @@ class Skip(_message.Message):
     def __init__(self, first: _Optional[int] = ..., last: _Optional[int] = ...) -> None: ...
 
 class RunSpec(_message.Message):
-    __slots__ = ("mode", "fabric", "model_dir", "executable", "data", "optimizer", "max_steps", "checkpoint_steps", "log_steps", "keep_checkpoint_max", "seed", "checkpoint", "check_loss_values", "session", "drain_rate", "fresh_start", "input_timeout", "starts", "skip", "tcp_only", "summary_steps", "weight_streaming", "wafer_memory", "counted_from")
+    __slots__ = ("mode", "fabric", "model_dir", "executable", "data", "optimizer", "max_steps", "checkpoint_steps", "log_steps", "keep_checkpoint_max", "seed", "checkpoint", "check_loss_values", "session", "drain_rate", "fresh_start", "input_timeout", "starts", "skip", "tcp_only", "summary_steps", "weight_streaming", "wafer_memory", "counted_from", "chief")
     MODE_FIELD_NUMBER: _ClassVar[int]
     FABRIC_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIR_FIELD_NUMBER: _ClassVar[int]
@@ -134,6 +134,7 @@ class RunSpec(_message.Message):
     WEIGHT_STREAMING_FIELD_NUMBER: _ClassVar[int]
     WAFER_MEMORY_FIELD_NUMBER: _ClassVar[int]
     COUNTED_FROM_FIELD_NUMBER: _ClassVar[int]
+    CHIEF_FIELD_NUMBER: _ClassVar[int]
     mode: Mode
     fabric: Fabric
     model_dir: str
@@ -158,7 +159,8 @@ class RunSpec(_message.Message):
     weight_streaming: bool
     wafer_memory: int
     counted_from: int
-    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., fabric: _Optional[_Union[Fabric, str]] = ..., model_dir: _Optional[str] = ..., executable: _Optional[str] = ..., data: _Optional[_Union[DataPlan, _Mapping]] = ..., optimizer: _Optional[str] = ..., max_steps: _Optional[int] = ..., checkpoint_steps: _Optional[int] = ..., log_steps: _Optional[int] = ..., keep_checkpoint_max: _Optional[int] = ..., seed: _Optional[int] = ..., checkpoint: _Optional[str] = ..., check_loss_values: _Optional[bool] = ..., session: _Optional[str] = ..., drain_rate: _Optional[float] = ..., fresh_start: _Optional[bool] = ..., input_timeout: _Optional[float] = ..., starts: _Optional[_Iterable[_Union[StreamStart, _Mapping]]] = ..., skip: _Optional[_Iterable[_Union[Skip, _Mapping]]] = ..., tcp_only: _Optional[bool] = ..., summary_steps: _Optional[int] = ..., weight_streaming: _Optional[bool] = ..., wafer_memory: _Optional[int] = ..., counted_from: _Optional[int] = ...) -> None: ...
+    chief: str
+    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., fabric: _Optional[_Union[Fabric, str]] = ..., model_dir: _Optional[str] = ..., executable: _Optional[str] = ..., data: _Optional[_Union[DataPlan, _Mapping]] = ..., optimizer: _Optional[str] = ..., max_steps: _Optional[int] = ..., checkpoint_steps: _Optional[int] = ..., log_steps: _Optional[int] = ..., keep_checkpoint_max: _Optional[int] = ..., seed: _Optional[int] = ..., checkpoint: _Optional[str] = ..., check_loss_values: _Optional[bool] = ..., session: _Optional[str] = ..., drain_rate: _Optional[float] = ..., fresh_start: _Optional[bool] = ..., input_timeout: _Optional[float] = ..., starts: _Optional[_Iterable[_Union[StreamStart, _Mapping]]] = ..., skip: _Optional[_Iterable[_Union[Skip, _Mapping]]] = ..., tcp_only: _Optional[bool] = ..., summary_steps: _Optional[int] = ..., weight_streaming: _Optional[bool] = ..., wafer_memory: _Optional[int] = ..., counted_from: _Optional[int] = ..., chief: _Optional[str] = ...) -> None: ...
 
 class SubmitRequest(_message.Message):
     __slots__ = ("spec",)
@@ -175,14 +177,14 @@ class SubmitReply(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., attached: _Optional[bool] = ...) -> None: ...
 
 class FollowRequest(_message.Message):
-    __slots__ = ("run_id", "after", "session")
+    __slots__ = ("run_id", "after", "candidate")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
-    SESSION_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     after: int
-    session: str
-    def __init__(self, run_id: _Optional[str] = ..., after: _Optional[int] = ..., session: _Optional[str] = ...) -> None: ...
+    candidate: str
+    def __init__(self, run_id: _Optional[str] = ..., after: _Optional[int] = ..., candidate: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("step", "max_steps", "loss", "samples", "seconds", "samples_per_second", "recent_samples_per_second", "utilisation", "stall_seconds", "stalls", "streams", "learning_rate", "skipped_steps", "loss_scale", "busy_seconds", "seams", "cores")

@@ -80,7 +80,7 @@ class Client:
         return self.runs.Submit(run_pb2.SubmitRequest(spec=spec), timeout=SECONDS).run_id
 
     def follow(self, run_id, after=0, session=""):
-        return self.runs.Follow(run_pb2.FollowRequest(run_id=run_id, after=after, session=session), timeout=SECONDS)
+        return self.runs.Follow(run_pb2.FollowRequest(run_id=run_id, after=after, candidate=session), timeout=SECONDS)
 
     def elect(self, job, candidate):
         return self.coordinator.Elect(coordinator_pb2.ElectRequest(job=job, candidate=candidate), timeout=SECONDS).chief
