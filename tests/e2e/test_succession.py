@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import project
 from tests.e2e.harness import performance
-from tests.e2e.stage import BATCH, Stage, ledger, small_project, until
+from tests.e2e.stage import Stage, ledger, until
 
 pytestmark = pytest.mark.e2e
 
-TASKS, STEPS = 2, 3000
+SAMPLES = 30 * 20
+GATED = """import os, pathlib, time
+        while os.environ["WAFER_RANK"] != "0" and not pathlib.Path("open").exists():
+            time.sleep(0.01)"""
+"""In a worker no sample is read before there is a file."""
 
 
 @pytest.fixture
@@ -23,28 +28,27 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     running.stop()
 
 
-def tasks(stage: Stage, monkeypatch: pytest.MonkeyPatch, folder: Path, m: Path) -> list[subprocess.Popen[bytes]]:
-    """The same command so many times, each told which task it is."""
-    started = []
-    for rank in range(TASKS):
-        for name, value in {"WAFER_RANK": rank, "WAFER_TASKS": TASKS, "WAFER_SESSION": "job"}.items():
-            monkeypatch.setenv(name, str(value))
-        started.append(stage.task(f"task{rank}", folder, m, "--max_steps", str(STEPS)))
-    return started
+def task(stage: Stage, monkeypatch: pytest.MonkeyPatch, rank: int, folder: Path) -> subprocess.Popen[bytes]:
+    """The job's command, told which of two tasks it is."""
+    for name, value in {"WAFER_RANK": rank, "WAFER_TASKS": 2, "WAFER_SESSION": "job"}.items():
+        monkeypatch.setenv(name, str(value))
+    return stage.task(f"task{rank}", folder, folder / "m")
 
 
 def test_a_task_takes_the_place_of_a_killed_chief(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It follows the run to its end, writes performance.json, and hosts meanwhile: no batch is lost or taken twice."""
-    folder, model_dir = small_project(tmp_path / "p"), tmp_path / "m"
-    chief, other = tasks(stage, monkeypatch, folder, model_dir)
-    until(lambda: stage.run(model_dir).state == "running", "the run")
+    folder = project.write(tmp_path / "p", data=project.MAP_STYLE, data_line=GATED)
+    chief, other = (task(stage, monkeypatch, rank, folder) for rank in range(2))
+    until(lambda: stage.run(folder / "m").state == "running", "the run")
     chief.kill()
     chief.wait()
+    said = stage.folder / "task1.log"
+    until(lambda: "takes its place" in said.read_text(), "a successor")
+    (folder / "open").touch()
     assert other.wait(60) == 0, stage.said()
-    assert "takes its place" in (stage.folder / "task1.log").read_text(), stage.said()
-    assert performance(model_dir)["total_samples"] == STEPS * BATCH
-    told = ledger(model_dir)
-    assert f"{STEPS * BATCH:,} samples" in told.out, told.said
+    assert performance(folder / "m")["total_samples"] == SAMPLES
+    told = ledger(folder / "m")
+    assert f"{SAMPLES:,} samples" in told.out, told.said
     assert "0 missing, 0 twice" in told.out, told.said
