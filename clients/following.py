@@ -131,6 +131,8 @@ class _Follower:
                     self.on_saved(event.saved.step)
             case "late":
                 self._view.late(event.late)
+            case "gone":
+                self._view.gone(event.gone)
             case "passed":
                 self._view.passed(event.passed)
             case "observed":

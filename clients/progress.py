@@ -82,6 +82,10 @@ class ProgressView:
         who = f"worker {late.worker}" if late.worker else "no worker pushes it"
         log.warning("Stream %d was late by %.1f s: %s", late.stream, late.seconds, who)
 
+    def gone(self, gone: run_pb2.WorkerGone) -> None:
+        said = "; the end of what it said:\n    " + "\n    ".join(gone.lines) if gone.lines else ""
+        log.warning("Worker %s is gone: %s%s", gone.worker, gone.why, said)
+
     def passed(self, passed: run_pb2.Passed) -> None:
         """The first samples that were passed over, one line each; then how many they are."""
         for bad in passed.bad:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -96,6 +96,11 @@ class Session:
         self._jobs.append(job)
         if len(self._jobs) == 1:
             self._staying.start()
+
+    def report_end(self, name: str, lines: Sequence[str]) -> None:
+        """Let the chief of this session know that the task of this name ends with an error, and its last lines."""
+        request = coordinator_pb2.ReportEndRequest(name=name, session=self.id, lines=lines)
+        self._ask(lambda: self._coordinator.ReportEnd(request, timeout=CANCEL_SECONDS))
 
     def is_led_by_colleague(self, job: str) -> bool:
         """Whether another task of this session is chief of the job; where nobody is, this process is it from now on."""

@@ -7,15 +7,19 @@ import os
 import signal
 import sys
 import threading
+import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import SimpleQueue
 
 from clients.ending import heed_sigterm
 from clients.roles import Place, place_of
 from clients.session import Session
+from streamer.last_lines import cut
 from streamer.pipeline import Input
-from streamer.worker import LINES, Worker, WorkerOptions, leave_at_signals, main
+from streamer.worker import LINES, Worker, WorkerOptions, leave_at_signals, main, process_name
+from wire.errors import Fault
 
 log = logging.getLogger("clients")
 
@@ -23,6 +27,8 @@ Opened = Callable[[int], Input]
 """A seed -> the input of a run."""
 
 _PROCESS = uuid.uuid4().hex[:12]
+_ELECTED = threading.Event()
+"""This process hosted streams, and is chief now."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -54,6 +60,31 @@ def work_unless_chief(coordinator: str | None, job: str | None, opened: Opened |
         if code is not None:
             sys.exit(code)
     heed_sigterm()
+
+
+@contextmanager
+def failure_told(coordinator: str | None) -> Iterator[None]:
+    """In a task that is not the chief: whatever error it ends with is told to the chief too, with its last lines."""
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        place = here()
+        if coordinator and place.session and not place.is_chief and not _ELECTED.is_set():
+            _tell(coordinator, place, error)
+        raise
+
+
+def _tell(coordinator: str, place: Place, error: BaseException) -> None:
+    text = error.screen() if isinstance(error, Fault) else "".join(traceback.format_exception(error))
+    session = Session(coordinator, name=place.session)
+    try:
+        session.report_end(process_name(), cut(text))
+    except Fault as fault:
+        log.warning("The chief could not be told: %s", fault)
+    finally:
+        session.close()
 
 
 def host(coordinator: str, session: str, opened: Opened | None, *, exit_with_parent: bool = False) -> int:
@@ -95,6 +126,7 @@ class _Task:
         if isinstance(news, BaseException):
             raise news
         if news is None:
+            _ELECTED.set()
             log.warning("The chief is gone; this task takes its place, and goes on hosting")
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -21,6 +21,7 @@ REGISTER_SECONDS = 15.0
 REPORT_SECONDS = 3.0
 
 Seams = Callable[[], Sequence[run_pb2.Seam]]
+Lines = Callable[[], Sequence[str]]
 
 
 class CoordinatorGone(Unreachable):
@@ -108,9 +109,12 @@ class CoordinatorLine:
         if not self.left:
             raise Dismissed("the coordinator ended the watch", where=self._address)
 
-    def start_beating(self, seams: Seams) -> None:
-        """Send a sign of life with the latest readings at the coordinator's pace, until `leave`."""
-        self._beats = threading.Thread(target=self._beat, args=(seams,), name="heartbeat", daemon=True)
+    def start_beating(self, seams: Seams, lines: Lines = tuple) -> None:
+        """Send a sign of life with the latest readings at the coordinator's pace, until `leave`.
+
+        lines: what was said since the last one.
+        """
+        self._beats = threading.Thread(target=self._beat, args=(seams, lines), name="heartbeat", daemon=True)
         self._beats.start()
 
     def failed(self, run_id: str, stream: int, error: BaseException) -> None:
@@ -132,15 +136,19 @@ class CoordinatorLine:
         if self.left:
             call.cancel()
 
-    def _beat(self, seams: Seams) -> None:
+    def _beat(self, seams: Seams, lines: Lines) -> None:
         while not self._leaving.wait(self._id.heartbeat_seconds or 1.0):
             if self._watching:
-                self._beat_once(seams)
+                self._beat_once(seams, lines)
 
-    def _beat_once(self, seams: Seams) -> None:
+    def _beat_once(self, seams: Seams, lines: Lines) -> None:
         mine = self._id
         beat = coordinator_pb2.HeartbeatRequest(
-            worker_id=mine.worker_id, incarnation=mine.incarnation, seams=seams(), cores=self._cores.reading()
+            worker_id=mine.worker_id,
+            incarnation=mine.incarnation,
+            seams=seams(),
+            cores=self._cores.reading(),
+            lines=lines(),
         )
         try:
             self._coordinator.Heartbeat(beat, timeout=mine.lost_after_seconds / 2 or REPORT_SECONDS)

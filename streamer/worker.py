@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.assigned import AssignedInput, assigned, open_input
+from streamer.last_lines import LastLines
 from streamer.patience import PATIENCE_SECONDS, Patience
 from streamer.pipeline import Input
 from streamer.reconciling import Hosts
@@ -77,6 +78,11 @@ def leave_at_signals(worker: Worker, *, at_eof: bool = False) -> None:
     leave_when_told(leave, (signal.SIGTERM, signal.SIGINT), at_eof=at_eof)
 
 
+def process_name() -> str:
+    """How people know this process: "host:pid"."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
 class Worker:
     """The shell around assignments: told by its coordinator what to host, it hosts that.
 
@@ -87,12 +93,13 @@ class Worker:
     def __init__(self, options: WorkerOptions, own: Own | None = None) -> None:
         self._options = options
         self._own = own
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._name = process_name()
         self._address = address_of(options.coordinator)
         security = Security.from_environment()
         self._line = CoordinatorLine(self._address, security)
         self._hosts = Hosts(self._name, security, self._input, self._line.failed)
         self._patience = Patience()
+        self._lines = LastLines()
         self._notice = ""
 
     def leave(self) -> None:
@@ -101,14 +108,14 @@ class Worker:
 
     def run(self) -> int:
         """Work to the end; the exit code. Raises Unreachable, Refused or Stopped where the coordinator is gone."""
-        with self._metrics():
+        with self._metrics(), self._lines.listening():
             return self._serve()
 
     def _serve(self) -> int:
         log.info("connecting to the coordinator at %s", self._address)
         try:
             self._line.register(self._registration())
-            self._line.start_beating(self._hosts.seams)
+            self._line.start_beating(self._hosts.seams, self._lines.taken)
             while not self._line.left and (pause := self._work()) is not None:
                 self._hosts.close()
                 self._come_back(pause)

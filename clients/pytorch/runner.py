@@ -26,7 +26,7 @@ from clients.pytorch.flags import PYTORCH
 from clients.pytorch.model import PyTorchBaseModel
 from clients.sections import RunConfig, check
 from clients.sources import model_errors
-from clients.working import work_unless_chief
+from clients.working import failure_told, work_unless_chief
 from streamer.advice.review import Watched, watching
 from streamer.pipeline import loader_input
 from wire.errors import InvalidInput
@@ -68,9 +68,17 @@ class _Functions:
 
 def _run(words: list[str], folder: Path, functions: _Functions, extra: ExtraParsers | None) -> None:
     arguments = parse(words, PYTORCH, extra)
-    findings, loaders = Findings(), []
+    findings = Findings()
     params, config = in_force(arguments, folder, functions.default_params, check, READ_IN, findings)
     _set_up_logging(config)
+    with failure_told(config.cs_ip):
+        _carry_out(params, config, arguments, functions, findings)
+
+
+def _carry_out(
+    params: dict[str, Any], config: RunConfig, arguments: Arguments, functions: _Functions, findings: Findings
+) -> None:
+    loaders = []
     if config.mode == "train_and_eval" and config.cs_ip:
         what = "mode train_and_eval runs off the system only"
         raise InvalidInput(what, where="--mode", fix="train first, then run again with --mode eval")

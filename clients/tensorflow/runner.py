@@ -20,6 +20,7 @@ from clients.progress import LogLines
 from clients.sources import is_users
 from clients.tensorflow.flags import TENSORFLOW
 from clients.tensorflow.sections import RunSection, check
+from clients.working import failure_told
 from wire.errors import InvalidInput
 from wire.findings import Findings
 
@@ -80,7 +81,7 @@ def run(  # noqa: PLR0913, PLR0917 - each is a function of the user's project
         with findings:
             _require_mode(config)
         findings.settle()
-        with _logging(config.logging):
+        with _logging(config.logging), failure_told(config.cs_ip):
             dispatch(project, params, config)
 
 

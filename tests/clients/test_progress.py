@@ -89,6 +89,17 @@ def test_a_late_stream_without_a_worker_says_so(caplog: pytest.LogCaptureFixture
     assert caplog.messages == ["Stream 1 was late by 3.0 s: no worker pushes it"]
 
 
+def test_a_worker_that_is_gone_is_shown_with_its_last_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """Where it said nothing, only why."""
+    with ProgressView("train", 50, 256, console=Console(file=io.StringIO())) as view:
+        view.gone(run_pb2.WorkerGone(worker="h:1", why="its connection ended", lines=["one", "two"]))
+        view.gone(run_pb2.WorkerGone(worker="h:2", why="it was silent"))
+    assert caplog.messages == [
+        "Worker h:1 is gone: its connection ended; the end of what it said:\n    one\n    two",
+        "Worker h:2 is gone: it was silent",
+    ]
+
+
 def test_log_lines_follow_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     """A handler that was made earlier writes to what standard output is now."""
     handler = LogLines()

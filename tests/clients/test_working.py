@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from clients import working
-from wire.errors import Unreachable
+from streamer.worker import process_name
+from wire.errors import InvalidInput, Unreachable
 
 
 @pytest.fixture
@@ -77,6 +79,7 @@ class Scene:
 def test_a_worker_returns_once_it_is_chief(hosted, monkeypatch):
     """It goes on to the chief's work, under the name that it was elected by, and its own handlers are back."""
     monkeypatch.setenv("WAFER_RANK", "2")
+    monkeypatch.setattr(working, "_ELECTED", threading.Event())
     before = signal.getsignal(signal.SIGTERM)
     scene = Scene(monkeypatch, elected=True)
     working.work_unless_chief("h:9000", "/m", None)
@@ -104,3 +107,31 @@ def test_the_only_task_has_no_name_of_its_own(monkeypatch):
     monkeypatch.setenv("WAFER_TASKS", "2")
     monkeypatch.setenv("WAFER_RANK", "0")
     assert working.candidate().startswith("/")
+
+
+def told(monkeypatch, error):
+    """What the chief's coordinator is told of a task that ends so."""
+    reports = []
+    silent = SimpleNamespace(report_end=lambda name, lines: reports.append((name, lines)), close=lambda: None)
+    monkeypatch.setattr(working, "Session", lambda address, name: reports.append((address, name)) or silent)
+    with pytest.raises(type(error)), working.failure_told("h:9000"):
+        raise error
+    return reports
+
+
+def test_a_task_that_fails_tells_the_chief(hosted, monkeypatch):
+    """Its own error, or the end of the user's traceback, with the name of its process."""
+    monkeypatch.setenv("WAFER_RANK", "2")
+    session, (name, lines) = told(monkeypatch, InvalidInput("no file", where="data.py:3"))
+    assert session == ("h:9000", "s")
+    assert name == process_name()
+    assert "no file" in "".join(lines)
+    assert told(monkeypatch, KeyError("x"))[1][1][-1] == "KeyError: 'x'"
+
+
+def test_the_chief_and_who_is_stopped_tell_nothing(hosted, monkeypatch):
+    """The chief's error is on its own screen, and an end that was asked for is no failure."""
+    monkeypatch.setenv("WAFER_RANK", "2")
+    assert told(monkeypatch, SystemExit(0)) == []
+    monkeypatch.setenv("WAFER_RANK", "0")
+    assert told(monkeypatch, KeyError("x")) == []

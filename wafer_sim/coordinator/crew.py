@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from wafer_sim.coordinator import events as ev
-from wafer_sim.coordinator import hosting, problems
+from wafer_sim.coordinator import fallen, hosting, problems
 from wafer_sim.coordinator import instructions as do
 from wafer_sim.coordinator.desk import Desk
 from wafer_sim.coordinator.state import Holding, RunState, WorkerState
@@ -54,6 +54,7 @@ class Crew:
         if run is not None:
             run.hosts |= {stream: Holding(worker.worker_id, self._desk.number(), now) for stream, _ in former.streams}
             self._hand_out(run, {worker.worker_id})
+        former.streams, former.session = (), ""  # nobody is gone
         self._forget(former, "it registered again")
 
     def beat(self, event: ev.WorkerBeat) -> None:
@@ -62,6 +63,8 @@ class Crew:
         if event.now - worker.seen > hosting.steady_gap(self._desk.limits):
             worker.steady_since = event.now
         worker.seen = event.now
+        if event.lines:
+            worker.lines = (*worker.lines, *event.lines)[-self._desk.limits.lines :]
         if event.seams is None:
             return
         worker.seams = tuple(_signed(seam, worker.name) for seam in event.seams)
@@ -83,6 +86,20 @@ class Crew:
         del self._state.workers[worker.worker_id]
         self._desk.out.append(do.Dismiss(worker.worker_id, why))
         self._desk.note(f"worker {worker.name} left: {why}")
+        gone = run_pb2.WorkerGone(worker=worker.name, why=why, lines=worker.lines)
+        for run in fallen.concerned(self._state, worker.session, hosted=bool(worker.streams)):
+            self._desk.publish(run, run_pb2.RunEvent(gone=gone))
+
+    def task_ended(self, event: ev.TaskEnded) -> None:
+        """The chief of its session is told, as soon as there is a run of it."""
+        lines = event.lines[-self._desk.limits.lines :]
+        self._desk.note(f"task {event.name} of session {event.session} ended: {lines[-1] if lines else 'no word'}")
+        gone = run_pb2.WorkerGone(worker=event.name, why="it ended with an error", lines=lines)
+        runs = fallen.concerned(self._state, event.session)
+        for run in runs:
+            self._desk.publish(run, run_pb2.RunEvent(gone=gone))
+        if not runs:
+            fallen.keep(self._state, event.session, gone, self._desk.limits.fallen)
 
     def pass_time(self, now: float) -> None:
         """Who is silent is given up; who was late and is steady again counts as any other, and moves nothing yet."""

@@ -24,13 +24,17 @@ class WorkerRegistered:
 
 @dataclass(frozen=True, slots=True)
 class WorkerBeat:
-    """A worker lives. seams: its latest readings; None where it only opened its watch. cores: of its machine."""
+    """A worker lives. seams: its latest readings; None where it only opened its watch. cores: of its machine.
+
+    lines: what it has said of warnings and errors since its last beat.
+    """
 
     now: float
     worker_id: str
     incarnation: int
     seams: tuple[run_pb2.Seam, ...] | None = None
     cores: run_pb2.Cores | None = None
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,16 @@ class WorkerLost:
     now: float
     worker_id: str
     incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """A task of a session ended with an error. name: "host:pid". lines: the last that it said."""
+
+    now: float
+    name: str
+    session: str
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +186,7 @@ Event = (
     WorkerRegistered
     | WorkerBeat
     | WorkerLost
+    | TaskEnded
     | FailureReported
     | RunSubmitted
     | CancelAsked

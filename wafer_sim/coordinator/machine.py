@@ -35,6 +35,7 @@ class Coordinator:
             ev.WorkerRegistered: self._register,
             ev.WorkerBeat: self._crew.beat,
             ev.WorkerLost: self._lost,
+            ev.TaskEnded: self._crew.task_ended,
             ev.FailureReported: self._failure_reported,
             ev.RunSubmitted: self._submit,
             ev.CancelAsked: self._cancel,

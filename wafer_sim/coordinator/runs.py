@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wafer_sim.coordinator import adoption, problems, records, wafers
+from wafer_sim.coordinator import adoption, fallen, problems, records, wafers
 from wafer_sim.coordinator import events as ev
 from wafer_sim.coordinator import instructions as do
 from wafer_sim.coordinator.chiefs import Chiefs
@@ -42,6 +42,8 @@ class Runs:
         self._state.queue.append(run.run_id)
         self._desk.record(records.submitted(run.run_id, run.spec))
         self._desk.out.append(do.Submitted(run.run_id, attached=False))
+        for gone in fallen.take(self._state, run.spec.session):
+            self._desk.publish(run, RunEvent(gone=gone))
         self._chiefs.heard(run.chief, event.now)
         self._desk.note(f"run {run.run_id} submitted: {run.spec.data.streams} streams, {run.spec.model_dir}")
 

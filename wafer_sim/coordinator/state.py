@@ -23,7 +23,8 @@ class Limits:
     late_seconds: for how long a late worker has to send heartbeats steadily before it counts as any other.
     chief_seconds: for how long a chief that follows no run stays chief without a word; succession_seconds: for how
     long one whose call broke off is waited for, before another task of its job takes its place by itself.
-    events_kept: of each kind of event that does not last, per run.
+    events_kept: of each kind of event that does not last, per run. lines: the last ones kept of each worker.
+    fallen: the tasks kept, and the sessions that have such.
     """
 
     heartbeat_seconds: float = 0.5
@@ -43,6 +44,8 @@ class Limits:
     chiefs: int = 1000
     ended_kept: int = 20
     events_kept: int = 256
+    lines: int = 20
+    fallen: int = 16
 
 
 class Work(NamedTuple):
@@ -68,6 +71,7 @@ class WorkerState:
     """A worker that registered and was not given up. shard: the only stream it hosts. seen: its last sign of life.
 
     streams: (stream, lease) of what it hosts, in order. late: the streams that it was late with and lost for it.
+    lines: the last that it said of warnings and errors.
     steady_since: since when it was never silent for longer than `hosting.steady_gap`; a lateness starts it anew.
     """
 
@@ -83,6 +87,7 @@ class WorkerState:
     late: frozenset[int] = frozenset()
     steady_since: float = 0.0
     told: Work | None = None
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -133,12 +138,14 @@ class State:
     """All of it.
 
     workers, runs: in the order in which they came. queue: the runs that wait, in order. active: the run that has,
-    or had, the wafer; it stays until its wafer process is gone for good.
+    or had, the wafer; it stays until its wafer process is gone for good. fallen: by session, the tasks that ended
+    before there was a run whose chief could be told.
     """
 
     workers: dict[str, WorkerState] = field(default_factory=dict)
     runs: dict[str, RunState] = field(default_factory=dict)
     queue: list[str] = field(default_factory=list)
+    fallen: dict[str, list[run_pb2.WorkerGone]] = field(default_factory=dict)
     active: str | None = None
     closing: bool = False
 

@@ -57,6 +57,13 @@ class CoordinatorServicer(coordinator_pb2_grpc.CoordinatorServicer):
             self._hub.failed(request)
         return pb.ReportFailureReply()
 
+    def ReportEnd(self, request: pb.ReportEndRequest, context: grpc.ServicerContext) -> pb.ReportEndReply:  # noqa: N802 - gRPC's name
+        with answering(context):
+            if len(request.name) > _LONGEST_NAME or len(request.session) > _LONGEST_NAME:
+                raise InvalidInput(f"a task's name and session have at most {_LONGEST_NAME} characters each")
+            self._hub.ended(request)
+        return pb.ReportEndReply()
+
     def Elect(self, request: pb.ElectRequest, context: grpc.ServicerContext) -> pb.ElectReply:  # noqa: N802 - gRPC's name
         with answering(context):
             if not request.job or not request.candidate:

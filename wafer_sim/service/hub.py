@@ -106,7 +106,8 @@ class Hub:
 
     def beat(self, beat: coordinator_pb2.HeartbeatRequest) -> None:
         cores = beat.cores if beat.HasField("cores") else None
-        self._feed(ev.WorkerBeat(self._clock(), beat.worker_id, beat.incarnation, tuple(beat.seams), cores))
+        seams, lines = tuple(beat.seams), tuple(beat.lines)
+        self._feed(ev.WorkerBeat(self._clock(), beat.worker_id, beat.incarnation, seams, cores, lines))
 
     def lost(self, worker_id: str, incarnation: int) -> None:
         self._happened(ev.WorkerLost(self._clock(), worker_id, incarnation))
@@ -117,6 +118,9 @@ class Hub:
                 self._clock(), report.worker_id, report.incarnation, report.run_id, report.stream, report.problem
             )
         )
+
+    def ended(self, report: coordinator_pb2.ReportEndRequest) -> None:
+        self._feed(ev.TaskEnded(self._clock(), report.name, report.session, tuple(report.lines)))
 
     # Chiefs and people
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from wire.v1 import run_pb2 as wire_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wire/v1/coordinator.proto\x12\x07wire.v1\x1a\x11wire/v1/run.proto\"b\n\x0fRegisterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05shard\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07session\x18\x03 \x01(\t\x12\x12\n\nhas_loader\x18\x04 \x01(\x08\x42\x08\n\x06_shard\"n\n\rRegisterReply\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x19\n\x11heartbeat_seconds\x18\x03 \x01(\x01\x12\x1a\n\x12lost_after_seconds\x18\x04 \x01(\x01\"6\n\x0cWatchRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\"\xb8\x01\n\nAssignment\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0eingest_address\x18\x02 \x01(\t\x12\x1f\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x11.wire.v1.DataPlan\x12\x1b\n\x04mode\x18\x04 \x01(\x0e\x32\r.wire.v1.Mode\x12%\n\x07streams\x18\x05 \x03(\x0b\x32\x14.wire.v1.StreamLease\x12\x0e\n\x06notice\x18\x06 \x01(\t\x12\r\n\x05leave\x18\x07 \x01(\x08\",\n\x0bStreamLease\x12\x0e\n\x06stream\x18\x01 \x01(\r\x12\r\n\x05lease\x18\x02 \x01(\x04\"w\n\x10HeartbeatRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x1c\n\x05seams\x18\x03 \x03(\x0b\x32\r.wire.v1.Seam\x12\x1d\n\x05\x63ores\x18\x04 \x01(\x0b\x32\x0e.wire.v1.Cores\"\x10\n\x0eHeartbeatReply\"\x81\x01\n\x14ReportFailureRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12\x0e\n\x06stream\x18\x04 \x01(\r\x12!\n\x07problem\x18\x05 \x01(\x0b\x32\x10.wire.v1.Problem\"\x14\n\x12ReportFailureReply\"A\n\x0c\x45lectRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\t\x12\x11\n\tsuccessor\x18\x03 \x01(\x08\"\x1b\n\nElectReply\x12\r\n\x05\x63hief\x18\x01 \x01(\t\"/\n\rResignRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\t\"\r\n\x0bResignReply\"\x0f\n\rStatusRequest\"\x84\x01\n\x0cWorkerStatus\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07streams\x18\x03 \x03(\r\x12\x16\n\x0esilent_seconds\x18\x04 \x01(\x01\x12\x12\n\x05shard\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x0c\n\x04late\x18\x06 \x03(\rB\x08\n\x06_shard\"\xce\x01\n\tRunStatus\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x1e\n\x04spec\x18\x03 \x01(\x0b\x32\x10.wire.v1.RunSpec\x12#\n\x08progress\x18\x04 \x01(\x0b\x32\x11.wire.v1.Progress\x12!\n\x07problem\x18\x05 \x01(\x0b\x32\x10.wire.v1.Problem\x12\r\n\x05place\x18\x06 \x01(\r\x12\x1c\n\x05seams\x18\x07 \x03(\x0b\x32\r.wire.v1.Seam\x12\r\n\x05phase\x18\x08 \x01(\t\"k\n\x0bStatusReply\x12 \n\x04runs\x18\x01 \x03(\x0b\x32\x12.wire.v1.RunStatus\x12&\n\x07workers\x18\x02 \x03(\x0b\x32\x15.wire.v1.WorkerStatus\x12\x12\n\nup_seconds\x18\x03 \x01(\x01\x32\xb5\x03\n\x0b\x43oordinator\x12<\n\x08Register\x12\x18.wire.v1.RegisterRequest\x1a\x16.wire.v1.RegisterReply\x12\x35\n\x05Watch\x12\x15.wire.v1.WatchRequest\x1a\x13.wire.v1.Assignment0\x01\x12?\n\tHeartbeat\x12\x19.wire.v1.HeartbeatRequest\x1a\x17.wire.v1.HeartbeatReply\x12K\n\rReportFailure\x12\x1d.wire.v1.ReportFailureRequest\x1a\x1b.wire.v1.ReportFailureReply\x12\x33\n\x05\x45lect\x12\x15.wire.v1.ElectRequest\x1a\x13.wire.v1.ElectReply\x12\x36\n\x06Resign\x12\x16.wire.v1.ResignRequest\x1a\x14.wire.v1.ResignReply\x12\x36\n\x06Status\x12\x16.wire.v1.StatusRequest\x1a\x14.wire.v1.StatusReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19wire/v1/coordinator.proto\x12\x07wire.v1\x1a\x11wire/v1/run.proto\"b\n\x0fRegisterRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05shard\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07session\x18\x03 \x01(\t\x12\x12\n\nhas_loader\x18\x04 \x01(\x08\x42\x08\n\x06_shard\"n\n\rRegisterReply\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x19\n\x11heartbeat_seconds\x18\x03 \x01(\x01\x12\x1a\n\x12lost_after_seconds\x18\x04 \x01(\x01\"6\n\x0cWatchRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\"\xb8\x01\n\nAssignment\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x16\n\x0eingest_address\x18\x02 \x01(\t\x12\x1f\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x11.wire.v1.DataPlan\x12\x1b\n\x04mode\x18\x04 \x01(\x0e\x32\r.wire.v1.Mode\x12%\n\x07streams\x18\x05 \x03(\x0b\x32\x14.wire.v1.StreamLease\x12\x0e\n\x06notice\x18\x06 \x01(\t\x12\r\n\x05leave\x18\x07 \x01(\x08\",\n\x0bStreamLease\x12\x0e\n\x06stream\x18\x01 \x01(\r\x12\r\n\x05lease\x18\x02 \x01(\x04\"\x86\x01\n\x10HeartbeatRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x1c\n\x05seams\x18\x03 \x03(\x0b\x32\r.wire.v1.Seam\x12\x1d\n\x05\x63ores\x18\x04 \x01(\x0b\x32\x0e.wire.v1.Cores\x12\r\n\x05lines\x18\x05 \x03(\t\"\x10\n\x0eHeartbeatReply\"\x81\x01\n\x14ReportFailureRequest\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12\x0e\n\x06stream\x18\x04 \x01(\r\x12!\n\x07problem\x18\x05 \x01(\x0b\x32\x10.wire.v1.Problem\"@\n\x10ReportEndRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\t\x12\r\n\x05lines\x18\x03 \x03(\t\"\x10\n\x0eReportEndReply\"\x14\n\x12ReportFailureReply\"A\n\x0c\x45lectRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\t\x12\x11\n\tsuccessor\x18\x03 \x01(\x08\"\x1b\n\nElectReply\x12\r\n\x05\x63hief\x18\x01 \x01(\t\"/\n\rResignRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\t\"\r\n\x0bResignReply\"\x0f\n\rStatusRequest\"\x84\x01\n\x0cWorkerStatus\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07streams\x18\x03 \x03(\r\x12\x16\n\x0esilent_seconds\x18\x04 \x01(\x01\x12\x12\n\x05shard\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x0c\n\x04late\x18\x06 \x03(\rB\x08\n\x06_shard\"\xce\x01\n\tRunStatus\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x1e\n\x04spec\x18\x03 \x01(\x0b\x32\x10.wire.v1.RunSpec\x12#\n\x08progress\x18\x04 \x01(\x0b\x32\x11.wire.v1.Progress\x12!\n\x07problem\x18\x05 \x01(\x0b\x32\x10.wire.v1.Problem\x12\r\n\x05place\x18\x06 \x01(\r\x12\x1c\n\x05seams\x18\x07 \x03(\x0b\x32\r.wire.v1.Seam\x12\r\n\x05phase\x18\x08 \x01(\t\"k\n\x0bStatusReply\x12 \n\x04runs\x18\x01 \x03(\x0b\x32\x12.wire.v1.RunStatus\x12&\n\x07workers\x18\x02 \x03(\x0b\x32\x15.wire.v1.WorkerStatus\x12\x12\n\nup_seconds\x18\x03 \x01(\x01\x32\xf6\x03\n\x0b\x43oordinator\x12<\n\x08Register\x12\x18.wire.v1.RegisterRequest\x1a\x16.wire.v1.RegisterReply\x12\x35\n\x05Watch\x12\x15.wire.v1.WatchRequest\x1a\x13.wire.v1.Assignment0\x01\x12?\n\tHeartbeat\x12\x19.wire.v1.HeartbeatRequest\x1a\x17.wire.v1.HeartbeatReply\x12K\n\rReportFailure\x12\x1d.wire.v1.ReportFailureRequest\x1a\x1b.wire.v1.ReportFailureReply\x12?\n\tReportEnd\x12\x19.wire.v1.ReportEndRequest\x1a\x17.wire.v1.ReportEndReply\x12\x33\n\x05\x45lect\x12\x15.wire.v1.ElectRequest\x1a\x13.wire.v1.ElectReply\x12\x36\n\x06Resign\x12\x16.wire.v1.ResignRequest\x1a\x14.wire.v1.ResignReply\x12\x36\n\x06Status\x12\x16.wire.v1.StatusRequest\x1a\x14.wire.v1.StatusReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,30 +42,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSIGNMENT']._serialized_end=510
   _globals['_STREAMLEASE']._serialized_start=512
   _globals['_STREAMLEASE']._serialized_end=556
-  _globals['_HEARTBEATREQUEST']._serialized_start=558
-  _globals['_HEARTBEATREQUEST']._serialized_end=677
-  _globals['_HEARTBEATREPLY']._serialized_start=679
-  _globals['_HEARTBEATREPLY']._serialized_end=695
-  _globals['_REPORTFAILUREREQUEST']._serialized_start=698
-  _globals['_REPORTFAILUREREQUEST']._serialized_end=827
-  _globals['_REPORTFAILUREREPLY']._serialized_start=829
-  _globals['_REPORTFAILUREREPLY']._serialized_end=849
-  _globals['_ELECTREQUEST']._serialized_start=851
-  _globals['_ELECTREQUEST']._serialized_end=916
-  _globals['_ELECTREPLY']._serialized_start=918
-  _globals['_ELECTREPLY']._serialized_end=945
-  _globals['_RESIGNREQUEST']._serialized_start=947
-  _globals['_RESIGNREQUEST']._serialized_end=994
-  _globals['_RESIGNREPLY']._serialized_start=996
-  _globals['_RESIGNREPLY']._serialized_end=1009
-  _globals['_STATUSREQUEST']._serialized_start=1011
-  _globals['_STATUSREQUEST']._serialized_end=1026
-  _globals['_WORKERSTATUS']._serialized_start=1029
-  _globals['_WORKERSTATUS']._serialized_end=1161
-  _globals['_RUNSTATUS']._serialized_start=1164
-  _globals['_RUNSTATUS']._serialized_end=1370
-  _globals['_STATUSREPLY']._serialized_start=1372
-  _globals['_STATUSREPLY']._serialized_end=1479
-  _globals['_COORDINATOR']._serialized_start=1482
-  _globals['_COORDINATOR']._serialized_end=1919
+  _globals['_HEARTBEATREQUEST']._serialized_start=559
+  _globals['_HEARTBEATREQUEST']._serialized_end=693
+  _globals['_HEARTBEATREPLY']._serialized_start=695
+  _globals['_HEARTBEATREPLY']._serialized_end=711
+  _globals['_REPORTFAILUREREQUEST']._serialized_start=714
+  _globals['_REPORTFAILUREREQUEST']._serialized_end=843
+  _globals['_REPORTENDREQUEST']._serialized_start=845
+  _globals['_REPORTENDREQUEST']._serialized_end=909
+  _globals['_REPORTENDREPLY']._serialized_start=911
+  _globals['_REPORTENDREPLY']._serialized_end=927
+  _globals['_REPORTFAILUREREPLY']._serialized_start=929
+  _globals['_REPORTFAILUREREPLY']._serialized_end=949
+  _globals['_ELECTREQUEST']._serialized_start=951
+  _globals['_ELECTREQUEST']._serialized_end=1016
+  _globals['_ELECTREPLY']._serialized_start=1018
+  _globals['_ELECTREPLY']._serialized_end=1045
+  _globals['_RESIGNREQUEST']._serialized_start=1047
+  _globals['_RESIGNREQUEST']._serialized_end=1094
+  _globals['_RESIGNREPLY']._serialized_start=1096
+  _globals['_RESIGNREPLY']._serialized_end=1109
+  _globals['_STATUSREQUEST']._serialized_start=1111
+  _globals['_STATUSREQUEST']._serialized_end=1126
+  _globals['_WORKERSTATUS']._serialized_start=1129
+  _globals['_WORKERSTATUS']._serialized_end=1261
+  _globals['_RUNSTATUS']._serialized_start=1264
+  _globals['_RUNSTATUS']._serialized_end=1470
+  _globals['_STATUSREPLY']._serialized_start=1472
+  _globals['_STATUSREPLY']._serialized_end=1579
+  _globals['_COORDINATOR']._serialized_start=1582
+  _globals['_COORDINATOR']._serialized_end=2084
 # @@protoc_insertion_point(module_scope)

@@ -66,16 +66,18 @@ class StreamLease(_message.Message):
     def __init__(self, stream: _Optional[int] = ..., lease: _Optional[int] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
-    __slots__ = ("worker_id", "incarnation", "seams", "cores")
+    __slots__ = ("worker_id", "incarnation", "seams", "cores", "lines")
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     SEAMS_FIELD_NUMBER: _ClassVar[int]
     CORES_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
     worker_id: str
     incarnation: int
     seams: _containers.RepeatedCompositeFieldContainer[_run_pb2.Seam]
     cores: _run_pb2.Cores
-    def __init__(self, worker_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., seams: _Optional[_Iterable[_Union[_run_pb2.Seam, _Mapping]]] = ..., cores: _Optional[_Union[_run_pb2.Cores, _Mapping]] = ...) -> None: ...
+    lines: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, worker_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., seams: _Optional[_Iterable[_Union[_run_pb2.Seam, _Mapping]]] = ..., cores: _Optional[_Union[_run_pb2.Cores, _Mapping]] = ..., lines: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class HeartbeatReply(_message.Message):
     __slots__ = ()
@@ -94,6 +96,20 @@ class ReportFailureRequest(_message.Message):
     stream: int
     problem: _run_pb2.Problem
     def __init__(self, worker_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., run_id: _Optional[str] = ..., stream: _Optional[int] = ..., problem: _Optional[_Union[_run_pb2.Problem, _Mapping]] = ...) -> None: ...
+
+class ReportEndRequest(_message.Message):
+    __slots__ = ("name", "session", "lines")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    session: str
+    lines: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., session: _Optional[str] = ..., lines: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ReportEndReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class ReportFailureReply(_message.Message):
     __slots__ = ()

@@ -55,6 +55,11 @@ class CoordinatorStub:
                 request_serializer=wire_dot_v1_dot_coordinator__pb2.ReportFailureRequest.SerializeToString,
                 response_deserializer=wire_dot_v1_dot_coordinator__pb2.ReportFailureReply.FromString,
                 _registered_method=True)
+        self.ReportEnd = channel.unary_unary(
+                '/wire.v1.Coordinator/ReportEnd',
+                request_serializer=wire_dot_v1_dot_coordinator__pb2.ReportEndRequest.SerializeToString,
+                response_deserializer=wire_dot_v1_dot_coordinator__pb2.ReportEndReply.FromString,
+                _registered_method=True)
         self.Elect = channel.unary_unary(
                 '/wire.v1.Coordinator/Elect',
                 request_serializer=wire_dot_v1_dot_coordinator__pb2.ElectRequest.SerializeToString,
@@ -102,6 +107,13 @@ class CoordinatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportEnd(self, request, context):
+        """A task of a session ends with an error, before or after it was a worker; the session's chief is told.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Elect(self, request, context):
         """The first to ask is chief of a job until it resigns.
         """
@@ -143,6 +155,11 @@ def add_CoordinatorServicer_to_server(servicer, server):
                     servicer.ReportFailure,
                     request_deserializer=wire_dot_v1_dot_coordinator__pb2.ReportFailureRequest.FromString,
                     response_serializer=wire_dot_v1_dot_coordinator__pb2.ReportFailureReply.SerializeToString,
+            ),
+            'ReportEnd': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportEnd,
+                    request_deserializer=wire_dot_v1_dot_coordinator__pb2.ReportEndRequest.FromString,
+                    response_serializer=wire_dot_v1_dot_coordinator__pb2.ReportEndReply.SerializeToString,
             ),
             'Elect': grpc.unary_unary_rpc_method_handler(
                     servicer.Elect,
@@ -269,6 +286,33 @@ class Coordinator:
             '/wire.v1.Coordinator/ReportFailure',
             wire_dot_v1_dot_coordinator__pb2.ReportFailureRequest.SerializeToString,
             wire_dot_v1_dot_coordinator__pb2.ReportFailureReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportEnd(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wire.v1.Coordinator/ReportEnd',
+            wire_dot_v1_dot_coordinator__pb2.ReportEndRequest.SerializeToString,
+            wire_dot_v1_dot_coordinator__pb2.ReportEndReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -355,8 +355,18 @@ class Seam(_message.Message):
     bytes: int
     def __init__(self, name: _Optional[str] = ..., items: _Optional[int] = ..., put_wait: _Optional[float] = ..., get_wait: _Optional[float] = ..., occupancy: _Optional[float] = ..., depth: _Optional[int] = ..., capacity: _Optional[int] = ..., worker: _Optional[str] = ..., stream: _Optional[int] = ..., put_waits: _Optional[_Iterable[int]] = ..., get_waits: _Optional[_Iterable[int]] = ..., bytes: _Optional[int] = ...) -> None: ...
 
+class WorkerGone(_message.Message):
+    __slots__ = ("worker", "why", "lines")
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    worker: str
+    why: str
+    lines: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, worker: _Optional[str] = ..., why: _Optional[str] = ..., lines: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class RunEvent(_message.Message):
-    __slots__ = ("number", "queued", "phase", "progress", "saved", "finished", "failed", "late", "passed", "observed")
+    __slots__ = ("number", "queued", "phase", "progress", "saved", "finished", "failed", "late", "passed", "observed", "gone")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
@@ -367,6 +377,7 @@ class RunEvent(_message.Message):
     LATE_FIELD_NUMBER: _ClassVar[int]
     PASSED_FIELD_NUMBER: _ClassVar[int]
     OBSERVED_FIELD_NUMBER: _ClassVar[int]
+    GONE_FIELD_NUMBER: _ClassVar[int]
     number: int
     queued: int
     phase: str
@@ -377,7 +388,8 @@ class RunEvent(_message.Message):
     late: Late
     passed: Passed
     observed: Observed
-    def __init__(self, number: _Optional[int] = ..., queued: _Optional[int] = ..., phase: _Optional[str] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., failed: _Optional[_Union[Problem, _Mapping]] = ..., late: _Optional[_Union[Late, _Mapping]] = ..., passed: _Optional[_Union[Passed, _Mapping]] = ..., observed: _Optional[_Union[Observed, _Mapping]] = ...) -> None: ...
+    gone: WorkerGone
+    def __init__(self, number: _Optional[int] = ..., queued: _Optional[int] = ..., phase: _Optional[str] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., saved: _Optional[_Union[Saved, _Mapping]] = ..., finished: _Optional[_Union[Finished, _Mapping]] = ..., failed: _Optional[_Union[Problem, _Mapping]] = ..., late: _Optional[_Union[Late, _Mapping]] = ..., passed: _Optional[_Union[Passed, _Mapping]] = ..., observed: _Optional[_Union[Observed, _Mapping]] = ..., gone: _Optional[_Union[WorkerGone, _Mapping]] = ...) -> None: ...
 
 class CancelRequest(_message.Message):
     __slots__ = ("run_id",)

@@ -257,3 +257,57 @@ def test_nobody_is_given_up_because_the_coordinator_itself_stood_still(stage):
     assert len(stage.state.workers) == 1
     stage.tick(stage.coordinator.limits.lost_after_seconds)
     assert not stage.state.workers
+
+
+def gone(stage):
+    """Of whom the chief of run "r" was told that they are gone: who, why, and their last lines."""
+    told = [event.gone for event in stage.heard["r"] if event.HasField("gone")]
+    return [(each.worker, each.why, list(each.lines)) for each in told]
+
+
+def test_a_worker_that_is_gone_is_told_with_its_last_lines(stage, spec):
+    """The chief hears of the workers of its session, and of any that hosted streams; not of others."""
+    stage.submit("r", spec(session="s"))
+    stage.attach("r")
+    stage.join("mine", session="s")
+    stage.join("any")
+    stage.join("other", session="t")
+    for line in range(25):
+        stage.play(ev.WorkerBeat(0.0, "mine", stage.incarnations["mine"], (), None, (f"line {line}",)))
+    for worker in ("mine", "any", "other"):
+        stage.lose(worker)
+    assert [who for who, *_ in gone(stage)] == ["host:mine", "host:any"]
+    assert gone(stage)[0][1:] == ("its connection ended", [f"line {line}" for line in range(5, 25)])
+
+
+def test_a_process_that_registers_again_is_not_gone(stage, spec):
+    """It lost its connection, and nothing else."""
+    stage.submit("r", spec(session="s"))
+    stage.attach("r")
+    stage.join("a", session="s")
+    stage.play(ev.WorkerRegistered(0.0, "b", "host:a", session="s"))
+    assert gone(stage) == []
+    assert set(stage.streams("b")) == {0, 1, 2, 3}
+
+
+def test_a_task_that_ends_before_it_hosts_is_told(stage, spec):
+    """At once where there is a run of its session, else as soon as there is one; nobody is told twice."""
+    stage.play(ev.TaskEnded(0.0, "host:1", "s", ("KeyError: 'x'",)))
+    stage.play(ev.TaskEnded(0.0, "host:2", "t", ()))
+    stage.submit("r", spec(session="s"))
+    stage.play(ev.TaskEnded(0.0, "host:3", "s", ()))
+    assert gone(stage) == [
+        ("host:1", "it ended with an error", ["KeyError: 'x'"]),
+        ("host:3", "it ended with an error", []),
+    ]
+    assert list(stage.state.fallen) == ["t"]
+
+
+def test_few_ended_tasks_are_remembered(stage):
+    """Of so many sessions, so many tasks: what nobody asks for does not grow."""
+    most = stage.coordinator.limits.fallen
+    for number in range(3 * most):
+        stage.play(ev.TaskEnded(0.0, "host:1", f"s{number}", ()))
+        stage.play(ev.TaskEnded(0.0, f"host:{number}", "last", ()))
+    assert len(stage.state.fallen) == most
+    assert all(len(tasks) <= most for tasks in stage.state.fallen.values())
