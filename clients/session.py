@@ -97,6 +97,12 @@ class Session:
         if len(self._jobs) == 1:
             self._staying.start()
 
+    def arrive(self, request: coordinator_pb2.MeetRequest) -> coordinator_pb2.MeetReply:
+        """Say that a task has come to where all tasks of this session meet; who is missing is in the reply."""
+        request.session = self.id
+        reply: coordinator_pb2.MeetReply = self._insist(lambda: self._coordinator.Meet(request, timeout=CALL_SECONDS))
+        return reply
+
     def report_end(self, name: str, lines: Sequence[str]) -> None:
         """Let the chief of this session know that the task of this name ends with an error, and its last lines."""
         request = coordinator_pb2.ReportEndRequest(name=name, session=self.id, lines=lines)

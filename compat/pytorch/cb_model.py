@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree
 
+from clients.meeting import meet
 from clients.working import here
 from compat.pytorch import cbtorch, jobs, loop
 from compat.pytorch.rates import RateTracker
@@ -83,8 +84,19 @@ def num_receivers() -> int:
 
 
 def rendezvous(tag: str, payload: str = "", replicas: Any = None) -> list[str]:
-    """What all tasks gave: the workers of a loop begin when its chief has its data, and have nothing to give."""
-    return [payload] if payload else []
+    """Wait until all tasks have come here; what each of them gave, in their order.
+
+    Where there is no system, or one task, there is nobody to wait for; and a local worker is started when the chief is
+    past all this. Where a launcher does not say how many tasks there are, or of which start, nobody waits: it is said.
+    Raises Unreachable where a task does not come.
+    """
+    place, system = here(), cbtorch.ENVIRONMENT.cs_ip
+    if not system or place.tasks == 1 or jobs.WORKS_FOR in os.environ:
+        return [payload] if payload else []
+    if not place.session or place.tasks is None:
+        log.warning("rendezvous %r does not wait: %s does not say which tasks there are", tag, place.said_by)
+        return [payload] if payload else []
+    return meet(system, place, tag, payload)
 
 
 def mesh_reduce(tag: str, data: Any, reduce_fn: Callable[[list[Any]], Any]) -> Any:

@@ -45,28 +45,26 @@ class Chiefs:
         """job -> chief, as an earlier coordinator knew them; each has to be heard of again."""
         self._by_job = {job: _Chief(candidate, now) for job, candidate in chiefs.items()}
 
-    def elect(self, job: str, candidate: str, now: float) -> str:
-        """The chief of a job after this candidate asked. Raises Exhausted."""
-        chief = self._by_job.get(job)
-        if chief is None and len(self._by_job) >= self.most:
-            raise Exhausted(f"{self.most} jobs have a chief; that is the most this coordinator takes")
-        if chief is None or self._gone(chief, now):
-            chief = self._by_job[job] = _Chief(candidate, now)
-        elif chief.candidate == candidate:
-            chief.heard = now
-        return chief.candidate
-
-    def succeed(self, job: str, candidate: str, now: float) -> str:
-        """The chief of a job, after this candidate has offered to take the place of one that is gone; "" without any.
+    def is_vacant(self, job: str, now: float, successor: bool = False) -> bool:
+        """Whether who asks now becomes chief; a successor only in place of one that is gone, and after a while.
 
         One that has resigned, or whose run has ended, has no successor.
         """
         chief = self._by_job.get(job)
         if chief is None:
-            return ""
-        if chief.candidate == candidate or (self._gone(chief, now) and now - chief.heard > self.mourning):
-            return self.elect(job, candidate, now)
-        return chief.candidate
+            return not successor
+        return self._gone(chief, now) and not (successor and now - chief.heard <= self.mourning)
+
+    def elect(self, job: str, candidate: str, now: float, successor: bool = False) -> str:
+        """The chief of a job after this candidate asked; "" where there is none. Raises Exhausted."""
+        chief = self._by_job.get(job)
+        if self.is_vacant(job, now, successor):
+            if chief is None and len(self._by_job) >= self.most:
+                raise Exhausted(f"{self.most} jobs have a chief; that is the most this coordinator takes")
+            chief = self._by_job[job] = _Chief(candidate, now)
+        elif chief is not None and chief.candidate == candidate:
+            chief.heard = now
+        return "" if chief is None else chief.candidate
 
     def holds(self, job: str, candidate: str, now: float) -> bool:
         """Whether a candidate is chief of a job and not gone."""

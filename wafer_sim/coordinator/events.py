@@ -136,6 +136,19 @@ class ElectAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived:
+    """A task of a session has come to where all its tasks meet: for the so-and-so-many-th time under this tag."""
+
+    now: float
+    session: str
+    tag: str
+    time: int
+    task: int
+    tasks: int
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Resigned:
     """A candidate is chief no more."""
 
@@ -196,6 +209,7 @@ Event = (
     | WaferDied
     | ElectAsked
     | Resigned
+    | Arrived
     | ChiefFollows
     | ChiefLost
     | Tick

@@ -38,6 +38,14 @@ class Elected:
 
 
 @dataclass(frozen=True, slots=True)
+class Met:
+    """The answer to Arrived: what all tasks gave, in their order; empty as long as some are missing."""
+
+    payloads: tuple[str, ...]
+    missing: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Tell a worker all that it has to do now."""
 
@@ -126,6 +134,7 @@ Instruction = (
     | Registered
     | Submitted
     | Elected
+    | Met
     | Tell
     | Dismiss
     | Publish

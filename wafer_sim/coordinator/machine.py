@@ -11,6 +11,7 @@ from wafer_sim.coordinator import problems, records
 from wafer_sim.coordinator.chiefs import Chiefs
 from wafer_sim.coordinator.crew import Crew
 from wafer_sim.coordinator.desk import Desk
+from wafer_sim.coordinator.meetings import Meetings
 from wafer_sim.coordinator.runs import Runs
 from wafer_sim.coordinator.state import Limits
 from wire.v1 import journal_pb2, run_pb2
@@ -30,6 +31,7 @@ class Coordinator:
         self.state = self._desk.state
         self._crew = Crew(self._desk)
         self._chiefs = Chiefs(self.limits.chiefs, self.limits.chief_seconds, self.limits.succession_seconds)
+        self._meetings = Meetings(self.limits.meetings)
         self._runs = Runs(self._desk, self._crew, self._chiefs)
         self._handlers: dict[type[ev.Event], Callable[[Any], None]] = {
             ev.WorkerRegistered: self._register,
@@ -45,6 +47,7 @@ class Coordinator:
             ev.WaferDied: self._wafer_died,
             ev.ElectAsked: self._elect,
             ev.Resigned: self._resign,
+            ev.Arrived: self._arrived,
             ev.ChiefFollows: self._chief_follows,
             ev.ChiefLost: self._chief_lost,
             ev.Tick: self._tick,
@@ -79,9 +82,10 @@ class Coordinator:
         run = self._desk.run(run_id)
         return run.history.after(after), run.ended
 
-    def chief_of(self, job: str) -> str | None:
-        """Its chief, also one that is gone; None where there is none."""
-        return self._chiefs.of(job)
+    def has_effect(self, event: ev.ElectAsked) -> bool:
+        """Whether the candidate becomes chief who was not; a living chief only says that it lives."""
+        vacant = self._chiefs.is_vacant(event.job, event.now, event.successor)
+        return vacant and self._chiefs.of(event.job) != event.candidate
 
     @property
     def chiefs(self) -> dict[str, str]:
@@ -138,11 +142,14 @@ class Coordinator:
 
     def _elect(self, event: ev.ElectAsked) -> None:
         before = self._chiefs.of(event.job)
-        choose = self._chiefs.succeed if event.successor else self._chiefs.elect
-        chief = choose(event.job, event.candidate, event.now)
+        chief = self._chiefs.elect(event.job, event.candidate, event.now, event.successor)
         if chief and chief != before:
             self._desk.record(records.elected(event.job, chief))
         self._desk.out.append(do.Elected(chief))
+
+    def _arrived(self, event: ev.Arrived) -> None:
+        payloads, missing = self._meetings.arrive(event)
+        self._desk.out.append(do.Met(payloads, missing))
 
     def _resign(self, event: ev.Resigned) -> None:
         self._runs.release_chief(event.job, event.candidate)

@@ -24,7 +24,7 @@ class Limits:
     chief_seconds: for how long a chief that follows no run stays chief without a word; succession_seconds: for how
     long one whose call broke off is waited for, before another task of its job takes its place by itself.
     events_kept: of each kind of event that does not last, per run. lines: the last ones kept of each worker.
-    fallen: the tasks kept, and the sessions that have such.
+    fallen: the tasks kept, and the sessions that have such. meetings: of tasks, that are kept.
     """
 
     heartbeat_seconds: float = 0.5
@@ -46,6 +46,7 @@ class Limits:
     events_kept: int = 256
     lines: int = 20
     fallen: int = 16
+    meetings: int = 256
 
 
 class Work(NamedTuple):

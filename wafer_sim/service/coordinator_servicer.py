@@ -75,5 +75,10 @@ class CoordinatorServicer(coordinator_pb2_grpc.CoordinatorServicer):
             self._hub.resign(request.job, request.candidate)
         return pb.ResignReply()
 
+    def Meet(self, request: pb.MeetRequest, context: grpc.ServicerContext) -> pb.MeetReply:  # noqa: N802 - gRPC's name
+        with answering(context):
+            met = self._hub.meet(request)
+        return pb.MeetReply(payloads=met.payloads, missing=met.missing)
+
     def Status(self, request: pb.StatusRequest, context: grpc.ServicerContext) -> pb.StatusReply:  # noqa: N802 - gRPC's signature
         return self._hub.status()

@@ -130,6 +130,10 @@ class Hub:
     def resign(self, job: str, candidate: str) -> None:
         self._feed(ev.Resigned(self._clock(), job, candidate))
 
+    def meet(self, request: coordinator_pb2.MeetRequest) -> do.Met:
+        place = (request.session, request.tag, request.time, request.task, request.tasks)
+        return _answer(self._feed(ev.Arrived(self._clock(), *place, request.payload)), do.Met)
+
     def status(self) -> coordinator_pb2.StatusReply:
         with self._lock:
             now = self._clock()

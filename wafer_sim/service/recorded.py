@@ -64,7 +64,7 @@ class Recorded:
 
     def _may_be_refused(self, event: ev.Event) -> bool:
         if isinstance(event, ev.ElectAsked):
-            return self.machine.chief_of(event.job) != event.candidate  # a chief says so every few seconds
+            return self.machine.has_effect(event)  # a chief asks every few seconds, and so does who stands by
         return isinstance(event, _ASKED)
 
     def _write(self, instructions: Sequence[do.Instruction]) -> None:

@@ -143,6 +143,30 @@ class ResignReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class MeetRequest(_message.Message):
+    __slots__ = ("session", "tag", "time", "task", "tasks", "payload")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    TAG_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    TASKS_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    session: str
+    tag: str
+    time: int
+    task: int
+    tasks: int
+    payload: str
+    def __init__(self, session: _Optional[str] = ..., tag: _Optional[str] = ..., time: _Optional[int] = ..., task: _Optional[int] = ..., tasks: _Optional[int] = ..., payload: _Optional[str] = ...) -> None: ...
+
+class MeetReply(_message.Message):
+    __slots__ = ("payloads", "missing")
+    PAYLOADS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    payloads: _containers.RepeatedScalarFieldContainer[str]
+    missing: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, payloads: _Optional[_Iterable[str]] = ..., missing: _Optional[_Iterable[int]] = ...) -> None: ...
+
 class StatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -70,6 +70,11 @@ class CoordinatorStub:
                 request_serializer=wire_dot_v1_dot_coordinator__pb2.ResignRequest.SerializeToString,
                 response_deserializer=wire_dot_v1_dot_coordinator__pb2.ResignReply.FromString,
                 _registered_method=True)
+        self.Meet = channel.unary_unary(
+                '/wire.v1.Coordinator/Meet',
+                request_serializer=wire_dot_v1_dot_coordinator__pb2.MeetRequest.SerializeToString,
+                response_deserializer=wire_dot_v1_dot_coordinator__pb2.MeetReply.FromString,
+                _registered_method=True)
         self.Status = channel.unary_unary(
                 '/wire.v1.Coordinator/Status',
                 request_serializer=wire_dot_v1_dot_coordinator__pb2.StatusRequest.SerializeToString,
@@ -127,6 +132,12 @@ class CoordinatorServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Meet(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Status(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -170,6 +181,11 @@ def add_CoordinatorServicer_to_server(servicer, server):
                     servicer.Resign,
                     request_deserializer=wire_dot_v1_dot_coordinator__pb2.ResignRequest.FromString,
                     response_serializer=wire_dot_v1_dot_coordinator__pb2.ResignReply.SerializeToString,
+            ),
+            'Meet': grpc.unary_unary_rpc_method_handler(
+                    servicer.Meet,
+                    request_deserializer=wire_dot_v1_dot_coordinator__pb2.MeetRequest.FromString,
+                    response_serializer=wire_dot_v1_dot_coordinator__pb2.MeetReply.SerializeToString,
             ),
             'Status': grpc.unary_unary_rpc_method_handler(
                     servicer.Status,
@@ -367,6 +383,33 @@ class Coordinator:
             '/wire.v1.Coordinator/Resign',
             wire_dot_v1_dot_coordinator__pb2.ResignRequest.SerializeToString,
             wire_dot_v1_dot_coordinator__pb2.ResignReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Meet(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/wire.v1.Coordinator/Meet',
+            wire_dot_v1_dot_coordinator__pb2.MeetRequest.SerializeToString,
+            wire_dot_v1_dot_coordinator__pb2.MeetReply.FromString,
             options,
             channel_credentials,
             insecure,

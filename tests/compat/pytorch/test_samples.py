@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from clients.roles import Place
 from compat.pytorch import cb_model, padding
 from compat.pytorch.loss import loss_among
 from compat.pytorch.rates import RateTracker
@@ -41,6 +42,26 @@ def test_outside_of_a_launch_there_is_one_task(monkeypatch):
     assert (cb_model.num_streamers(), cb_model.get_streaming_rank(), cb_model.is_streamer()) == (1, 0, True)
     assert cb_model.mesh_reduce("tag", 3, sum) == 3
     assert cb_model.rendezvous("tag", "payload") == ["payload"]
+
+
+def test_tasks_meet_where_there_is_a_system(monkeypatch, caplog):
+    """Without one, or in a worker that a chief has started, nobody waits; nor where nobody says who all are."""
+    met = []
+    monkeypatch.setattr(cb_model, "meet", lambda *asked: met.append(asked) or ["a", "b"])
+    monkeypatch.setenv("WAFER_RANK", "1")
+    monkeypatch.setenv("WAFER_TASKS", "2")
+    monkeypatch.setenv("WAFER_SESSION", "s")
+    assert cb_model.rendezvous("tag") == []
+    monkeypatch.setattr(cb_model.cbtorch.ENVIRONMENT, "cs_ip", "h:9000")
+    assert cb_model.rendezvous("tag", "b") == ["a", "b"]
+    assert met == [("h:9000", Place(1, 2, "s", "WAFER_RANK"), "tag", "b")]
+    monkeypatch.setenv(cb_model.jobs.WORKS_FOR, "h:9000 s")
+    assert cb_model.rendezvous("tag", "b") == ["b"]
+    monkeypatch.delenv(cb_model.jobs.WORKS_FOR)
+    monkeypatch.delenv("WAFER_SESSION")
+    assert cb_model.rendezvous("tag", "b") == ["b"]
+    assert caplog.messages == ["rendezvous 'tag' does not wait: WAFER_RANK does not say which tasks there are"]
+    assert len(met) == 1
 
 
 def test_a_state_is_saved_for_weights_only(tmp_path):

@@ -132,7 +132,7 @@ class Tasks(RuleBasedStateMachine):
     @rule()
     def offer_all(self):
         """Every task that stands by offers itself: at most one becomes chief, and only of a dead one."""
-        answers = {self.chiefs.succeed(JOB, task, self.now) for task in self.living if task != self.chief}
+        answers = {self.chiefs.elect(JOB, task, self.now, successor=True) for task in self.living if task != self.chief}
         assert len(answers - {self.chief}) <= 1
         for new in answers - {self.chief}:
             assert self.chief not in self.living, "a chief that lives lost its place"
