@@ -42,7 +42,7 @@ class Arguments:
     """A parsed command line.
 
     flags: runconfig keys that were given as flags. own: the flags of the user's own parsers, all of them.
-    overrides: words such as `model.mixed_precision`, `False`, in order.
+    overrides: words such as `model.mixed_precision`, `False`, in order. task_rank, num_tasks: the task of a job.
     """
 
     params: Path
@@ -50,6 +50,8 @@ class Arguments:
     own: dict[str, Any]
     overrides: tuple[str, ...]
     traceback: bool
+    task_rank: int | None = None
+    num_tasks: int | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -76,6 +78,8 @@ def parse(
         own={k: v for k, v in vars(known).items() if k in own_names},
         overrides=tuple(rest),
         traceback=bool(known.traceback),
+        task_rank=known.task_rank,
+        num_tasks=known.num_tasks,
     )
 
 
@@ -173,6 +177,10 @@ def _system_flags(group: argparse._ArgumentGroup) -> None:
         choices=["pipeline", "weight_streaming"],
         help="weight_streaming: weights stay outside the wafer, and come layer by layer; default: pipeline",
     )
+    group.add_argument(
+        "--task_rank", type=int, metavar="N", help="which task of the job this is; default: what the launcher says"
+    )
+    group.add_argument("--num_tasks", type=int, metavar="N", help="how many tasks the job has")
     group.add_argument("--wafer_memory", metavar="SIZE", help="use at most so much of the wafer's memory, such as 40GB")
     group.add_argument(
         "--fabric_mode",

@@ -20,6 +20,9 @@ WORKERS = "WAFER_WORKERS"
 TASK = "/"
 """Between the name of a session and that of one of its tasks, where tasks stand for election."""
 
+_NAMELESS = "none"
+"""What torchrun calls a start whose name nobody has given: it tells no start from another."""
+
 FIRST_PORT = 9010
 _APART = 2
 
@@ -86,19 +89,27 @@ _LAUNCHERS = (
 """In the order in which they are asked. Slurm sets SLURM_PROCID in a batch script too, where there is no step."""
 
 
-def place_of(environment: Mapping[str, str], rank: int | None = None, tasks: int | None = None) -> Place:
-    """The place that explicit numbers give, else ours, TF_CONFIG, torchrun, Slurm, OpenMPI, PMI, Kubernetes.
+def place_of(environment: Mapping[str, str]) -> Place:
+    """The place that our own variables give, else TF_CONFIG, torchrun, Slurm, OpenMPI, PMI, Kubernetes.
 
     Raises InvalidInput, naming the variable, for what is no number or no place among the tasks.
     """
-    if rank is not None:
-        return _sound(Place(rank, tasks, environment.get(SESSION, ""), "the command line"))
     ours, *others = _LAUNCHERS
     for launcher in (ours, None, *others):
         found = _from_tf_config(environment) if launcher is None else _from_launcher(launcher, environment)
         if found is not None:
             return _sound(found)
     return Place(session=environment.get(SESSION, ""))
+
+
+def explicit(rank: int | None, tasks: int | None) -> dict[str, str]:
+    """What a command line says, as variables, which go before all others. Raises InvalidInput for no place."""
+    if rank is None:
+        if tasks is not None:
+            raise InvalidInput("--num_tasks says nothing without --task_rank", where="command line", fix="give both")
+        return {}
+    _sound(Place(rank, tasks, "", "the command line"))
+    return {RANK: str(rank)} | ({} if tasks is None else {TASKS: str(tasks)})
 
 
 def local_workers(environment: Mapping[str, str]) -> int | None:
@@ -133,7 +144,7 @@ def _from_launcher(launcher: _Launcher, environment: Mapping[str, str]) -> Place
 
 def _session(launcher: _Launcher, environment: Mapping[str, str]) -> str:
     parts = [environment.get(name, "") for name in launcher.session]
-    if SESSION in environment or not parts or not all(parts):
+    if SESSION in environment or not parts or not all(part and part != _NAMELESS for part in parts):
         return environment.get(SESSION, "")
     again = environment.get(launcher.restarts, "0")
     return ".".join([launcher.name.lower(), *parts, *([again] if again != "0" else [])])

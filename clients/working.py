@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 
 from clients.ending import heed_sigterm
-from clients.roles import Place, place_of
+from clients.roles import Place, explicit, place_of
 from clients.session import Session
 from streamer.last_lines import cut
 from streamer.pipeline import Input
@@ -37,6 +37,11 @@ def here() -> Place:
     return place_of(os.environ)
 
 
+def take_place(rank: int | None, tasks: int | None) -> None:
+    """What the command line says of this task is so for everybody in this process. Raises InvalidInput."""
+    os.environ.update(explicit(rank, tasks))
+
+
 def candidate() -> str:
     """The name under which this process stands for election; "" where it is the only task. Raises InvalidInput."""
     return here().candidate(_PROCESS)
@@ -45,9 +50,9 @@ def candidate() -> str:
 def work_unless_chief(coordinator: str | None, job: str | None, opened: Opened | None) -> None:
     """Return in the chief, and in every task of a job without a system; in a worker work, and end the process.
 
-    A worker returns as well once it is chief, since the one before is gone; it goes on hosting meanwhile. The chief of a
-    job with a system heeds SIGTERM from now on, as a worker does. job: what the chief is chief of, its model_dir; None
-    where another process cannot go on with the chief's work.
+    A worker returns as well once it is chief, since the one before is gone; it goes on hosting meanwhile. The chief of
+    a job with a system heeds SIGTERM from now on, as a worker does.
+    job: what the chief is chief of, its model_dir; None where another process cannot go on with the chief's work.
     opened: the input of a run with this seed; None where the run brings its recipe. Raises Fault.
     """
     place = here()

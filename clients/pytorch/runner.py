@@ -26,7 +26,7 @@ from clients.pytorch.flags import PYTORCH
 from clients.pytorch.model import PyTorchBaseModel
 from clients.sections import RunConfig, check
 from clients.sources import model_errors
-from clients.working import failure_told, work_unless_chief
+from clients.working import failure_told, take_place, work_unless_chief
 from streamer.advice.review import Watched, watching
 from streamer.pipeline import loader_input
 from wire.errors import InvalidInput
@@ -68,6 +68,7 @@ class _Functions:
 
 def _run(words: list[str], folder: Path, functions: _Functions, extra: ExtraParsers | None) -> None:
     arguments = parse(words, PYTORCH, extra)
+    take_place(arguments.task_rank, arguments.num_tasks)
     findings = Findings()
     params, config = in_force(arguments, folder, functions.default_params, check, READ_IN, findings)
     _set_up_logging(config)

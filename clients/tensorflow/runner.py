@@ -20,7 +20,7 @@ from clients.progress import LogLines
 from clients.sources import is_users
 from clients.tensorflow.flags import TENSORFLOW
 from clients.tensorflow.sections import RunSection, check
-from clients.working import failure_told
+from clients.working import failure_told, take_place
 from wire.errors import InvalidInput
 from wire.findings import Findings
 
@@ -73,6 +73,7 @@ def run(  # noqa: PLR0913, PLR0917 - each is a function of the user's project
     with one_screen():
         default = folder / DEFAULT_PARAMS
         arguments = parse(sys.argv[1:], TENSORFLOW, extra_args_parser_fn, default if default.is_file() else None)
+        take_place(arguments.task_rank, arguments.num_tasks)
         findings = Findings()
         params, config = in_force(arguments, folder, default_params_fn, check, READ_IN, findings)
         if findings:

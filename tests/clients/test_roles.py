@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
-from clients.roles import WORKERS, Place, local_workers, place_of, tf_config, workers_of
+from clients import working
+from clients.roles import WORKERS, Place, explicit, local_workers, place_of, tf_config, workers_of
 from wire.errors import InvalidInput
 
 SLURM = {"SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "7", "SLURM_JOB_ID": "41", "SLURM_STEP_ID": "0"}
@@ -32,8 +34,13 @@ TF = {
         ({**TORCHRUN, "TORCHELASTIC_RESTART_COUNT": "2"}, Place(1, 4, "torchrun.run.2", "torchrun")),
         ({**SLURM, **TF}, Place(2, 3, "slurm.41.0", "TF_CONFIG")),
         ({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}, Place(1, 2, "", "OpenMPI")),
+        (
+            {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2", "PMIX_NAMESPACE": "p", "PMI_RANK": "9"},
+            Place(1, 2, "openmpi.p", "OpenMPI"),
+        ),
         ({"PMI_RANK": "0", "PMI_SIZE": "2", "PMI_JOBID": "j"}, Place(0, 2, "pmi.j", "PMI")),
         ({"JOB_COMPLETION_INDEX": "3", "JOB_NAME": "n"}, Place(3, None, "kubernetes.n", "Kubernetes")),
+        ({"JOB_COMPLETION_INDEX": "0", "WAFER_TASKS": "4"}, Place(0, 4, "", "Kubernetes")),
     ],
 )
 def test_each_launcher_says_the_place(environment, place):
@@ -52,7 +59,34 @@ def test_the_nearer_word_counts():
     for number in range(len(said)):
         together = {key: value for each in said[number:] for key, value in each.items()}
         assert place_of(together).said_by == place_of(said[number]).said_by
-    assert place_of({**SLURM, "WAFER_RANK": "1"}, rank=5, tasks=6).rank == 5
+    assert place_of({**SLURM, **said[0], **explicit(5, 6)}) == Place(5, 6, "", "WAFER_RANK")
+
+
+def test_what_the_command_line_says_counts_for_the_whole_process(monkeypatch):
+    """Also for code that asks later; without a word nothing changes, and what cannot be is refused."""
+    for name in ("WAFER_RANK", "WAFER_TASKS"):
+        monkeypatch.setenv(name, "7")
+        monkeypatch.delenv(name)
+    working.take_place(None, None)
+    assert "WAFER_RANK" not in os.environ
+    working.take_place(2, 3)
+    assert (working.here().rank, working.here().tasks) == (2, 3)
+    for wrong in ((3, 3), (-1, None), (None, 4)):
+        with pytest.raises(InvalidInput):
+            explicit(*wrong)
+
+
+@pytest.mark.parametrize("launcher", [TORCHRUN, SLURM])
+def test_a_tf_config_that_was_made_of_a_launchers_words_keeps_its_start(launcher):
+    """It is set for user code; the tasks still know which start they are of."""
+    place = place_of(launcher)
+    with_config = {**launcher, "TF_CONFIG": json.dumps(tf_config(place))}
+    assert place_of(with_config) == Place(place.rank, place.tasks, place.session, "TF_CONFIG")
+
+
+def test_a_start_without_a_name_has_none():
+    """torchrun calls it "none": two jobs of two users would be taken for one."""
+    assert place_of({**TORCHRUN, "TORCHELASTIC_RUN_ID": "none"}) == Place(1, 4, "", "torchrun")
 
 
 @pytest.mark.parametrize(
