@@ -86,12 +86,13 @@ def num_receivers() -> int:
 def rendezvous(tag: str, payload: str = "", replicas: Any = None) -> list[str]:
     """Wait until all tasks have come here; what each of them gave, in their order.
 
-    Where there is no system, or one task, there is nobody to wait for; and a local worker is started when the chief is
-    past all this. Where a launcher does not say how many tasks there are, or of which start, nobody waits: it is said.
+    Where there is no system, or one task, there is nobody to wait for. Nor is there from the session on: a worker never
+    comes out of its own, and one that a chief starts begins there. Where a launcher does not say how many tasks there are, or of which start, nobody waits: it is said.
     Raises Unreachable where a task does not come.
     """
     place, system = here(), cbtorch.ENVIRONMENT.cs_ip
-    if not system or place.tasks == 1 or jobs.WORKS_FOR in os.environ:
+    alone = place.tasks == 1 or jobs.WORKS_FOR in os.environ or cbtorch.STATE.session is not None
+    if not system or alone:
         return [payload] if payload else []
     if not place.session or place.tasks is None:
         log.warning("rendezvous %r does not wait: %s does not say which tasks there are", tag, place.said_by)

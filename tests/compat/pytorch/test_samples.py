@@ -45,8 +45,9 @@ def test_outside_of_a_launch_there_is_one_task(monkeypatch):
 
 
 def test_tasks_meet_where_there_is_a_system(monkeypatch, caplog):
-    """Without one, or in a worker that a chief has started, nobody waits; nor where nobody says who all are."""
+    """Without one, in a session, or in a worker that a chief has started, nobody waits; nor where nobody counts."""
     met = []
+    monkeypatch.setattr(cb_model.cbtorch.STATE, "session", None)
     monkeypatch.setattr(cb_model, "meet", lambda *asked: met.append(asked) or ["a", "b"])
     monkeypatch.setenv("WAFER_RANK", "1")
     monkeypatch.setenv("WAFER_TASKS", "2")
@@ -58,6 +59,9 @@ def test_tasks_meet_where_there_is_a_system(monkeypatch, caplog):
     monkeypatch.setenv(cb_model.jobs.WORKS_FOR, "h:9000 s")
     assert cb_model.rendezvous("tag", "b") == ["b"]
     monkeypatch.delenv(cb_model.jobs.WORKS_FOR)
+    with monkeypatch.context() as later:
+        later.setattr(cb_model.cbtorch.STATE, "session", object())
+        assert cb_model.rendezvous("tag", "b") == ["b"]
     monkeypatch.delenv("WAFER_SESSION")
     assert cb_model.rendezvous("tag", "b") == ["b"]
     assert caplog.messages == ["rendezvous 'tag' does not wait: WAFER_RANK does not say which tasks there are"]
