@@ -86,9 +86,9 @@ def num_receivers() -> int:
 def rendezvous(tag: str, payload: str = "", replicas: Any = None) -> list[str]:
     """Wait until all tasks have come here; what each of them gave, in their order.
 
-    Where there is no system, or one task, there is nobody to wait for. Nor is there from the session on: a worker never
-    comes out of its own, and one that a chief starts begins there. Where a launcher does not say how many tasks there are, or of which start, nobody waits: it is said.
-    Raises Unreachable where a task does not come.
+    Where there is no system, or one task, there is nobody to wait for. Nor is there from the session on: a worker
+    never comes out of its own, and one that a chief starts begins there. Where a launcher does not say how many tasks
+    there are, or of which start, nobody waits: it is said. Raises Unreachable where a task does not come.
     """
     place, system = here(), cbtorch.ENVIRONMENT.cs_ip
     alone = place.tasks == 1 or jobs.WORKS_FOR in os.environ or cbtorch.STATE.session is not None

@@ -243,3 +243,46 @@ def test_a_chief_says_again_and_again_that_it_lives(served: Serve, monkeypatch: 
     with Session(address) as session:
         session.elect(JOB)
         assert heard.wait(10)
+
+
+def test_a_task_that_stands_by_is_told_when_it_is_chief(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It offers itself as a successor until another answer comes; a coordinator that is gone gives none."""
+    monkeypatch.setattr(sessions, "STANDBY_SECONDS", 0.01)
+    asked: list[coordinator_pb2.ElectRequest] = []
+
+    class Vacant(Scripted):
+        def Elect(self, request, context):  # noqa: N802 - gRPC's name
+            asked.append(request)
+            if len(asked) == 1:
+                abort(context, Unreachable("not yet"))
+            return coordinator_pb2.ElectReply(chief="s/2" if len(asked) == 3 else "")
+
+    _, address = served(Vacant())
+    session = Session(address, name="s", candidate="s/2")
+    assert session.stand_by(JOB, threading.Event())
+    session.close()
+    assert [(each.job, each.candidate, each.successor) for each in asked] == [(JOB, "s/2", True)] * 3
+
+
+def test_a_task_stops_standing_by_when_it_is_over(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job has ended without it."""
+    monkeypatch.setattr(sessions, "STANDBY_SECONDS", 0.01)
+    over = threading.Event()
+
+    class Led(Scripted):
+        def Elect(self, request, context):  # noqa: N802 - gRPC's name
+            over.set()
+            return coordinator_pb2.ElectReply(chief="s/0")
+
+    _, address = served(Led())
+    session = Session(address, name="s", candidate="s/2")
+    assert not session.stand_by(JOB, over)
+    session.close()
+
+
+@pytest.mark.parametrize(("chief", "led"), [("", False), ("s/2", False), ("s/1", True), ("t/1", False), ("s", False)])
+def test_a_first_task_that_comes_again_finds_its_successor(served: Serve, chief: str, led: bool) -> None:
+    """Another task of the same session; a chief of another one is refused later, as ever."""
+    _, address = served(Scripted(chief=chief))
+    with Session(address, name="s", candidate="s/2") as session:
+        assert session.is_led_by_colleague(JOB) == led

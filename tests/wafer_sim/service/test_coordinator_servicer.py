@@ -136,3 +136,47 @@ def test_another_version_is_refused(client, monkeypatch, client_of, serve):
     old = client_of(serve("another").address)
     monkeypatch.undo()
     assert "'0'" in fault(old.status).what
+
+
+def test_a_task_that_ends_is_told_to_whoever_follows(client):
+    """With its last lines, also where it ended before there was a run."""
+    report = coordinator_pb2.ReportEndRequest(name="host:9", session="s", lines=["KeyError: 'x'"])
+    client.coordinator.ReportEnd(report, timeout=5)
+    run_id = client.submit("wait", session="s")
+    gone = next(event.gone for event in client.follow(run_id) if event.HasField("gone"))
+    assert (gone.worker, list(gone.lines)) == ("host:9", ["KeyError: 'x'"])
+    client.cancel(run_id)
+    report.name = "x" * 300
+    assert isinstance(fault(lambda: client.coordinator.ReportEnd(report, timeout=5)), InvalidInput)
+
+
+def test_tasks_meet(client):
+    """Each is told who is missing, and in the end what all gave."""
+
+    def meet(task):
+        request = coordinator_pb2.MeetRequest(session="s", tag="t", task=task, tasks=2, payload=str(task))
+        reply = client.coordinator.Meet(request, timeout=5)
+        return list(reply.payloads), list(reply.missing)
+
+    assert meet(1) == ([], [0])
+    assert meet(0) == meet(1) == (["0", "1"], [])
+
+
+def test_a_successor_is_taken_for_a_chief_whose_call_broke_off(serve, client_of, until):
+    """And not before: a task that stands by is told who is chief; where there is none, nobody is."""
+    client = client_of(serve(limits=Limits(succession_seconds=0.0)).address)
+
+    def offer(candidate):
+        request = coordinator_pb2.ElectRequest(job="/m", candidate=candidate, successor=True)
+        return client.coordinator.Elect(request, timeout=5).chief
+
+    assert offer("s/1") == ""
+    assert client.elect("/m", "s/0") == "s/0"
+    run_id = client.submit("wait", model_dir="/m", session="s", chief="s/0")
+    told = client.follow(run_id, session="s/0")
+    until(told, lambda event: event.HasField("phase"))
+    assert offer("s/1") == "s/0"
+    told.cancel()
+    until(iter(lambda: offer("s/1"), None), lambda chief: chief != "s/0")
+    assert offer("s/2") == "s/1"
+    client.cancel(run_id)
