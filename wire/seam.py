@@ -75,8 +75,8 @@ class _Waits:
         self.in_vain = 0.0
 
     def spread(self, items: int) -> Spread:
-        """Of the waits for all items so far."""
-        return self._spread.reading(items - self._recorded)
+        """Of the waits for all items so far; one that was waited for and is not yet taken is among them."""
+        return self._spread.reading(max(0, items - self._recorded))
 
     @property
     def blocked(self) -> int:

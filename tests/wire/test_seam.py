@@ -290,6 +290,22 @@ def test_a_consumer_lingers_until_there_is_enough(pool):
     assert some.result(PATIENCE)[:3] == ["a", "b", "c"]
 
 
+def test_a_reading_while_a_consumer_lingers_counts_nothing_below_zero(pool):
+    """What it waited for is there and not yet taken: a reading that cannot be sent would end a worker's heartbeats."""
+    clock = Clock()
+    seam = Seam("map", 4, clock)
+    some = pool.submit(seam.get_some, 9, 3, PATIENCE, PATIENCE)
+    blocked(clock, seam)
+    clock.read.clear()
+    seam.put("a", size=1)
+    blocked(clock, seam)
+    assert min(seam.reading().get_waits.counts) >= 0
+    for item in "bc":
+        seam.put(item, size=1)
+    assert some.result(PATIENCE) == ["a", "b", "c"]
+    assert seam.reading().get_waits.total == 3
+
+
 def test_a_consumer_lingers_no_longer_than_it_says():
     """What is there goes when the time is over, and at once when the seam is closed."""
     seam = Seam("map", 4)
