@@ -77,7 +77,9 @@ class Scene:
 
 
 def test_a_worker_returns_once_it_is_chief(hosted, monkeypatch):
-    """It goes on to the chief's work, under the name that it was elected by, and its own handlers are back."""
+    """It goes on to the chief's work, under the name that it was elected by, heeding SIGTERM as a chief does."""
+    heeded = []
+    monkeypatch.setattr(working, "heed_sigterm", lambda: heeded.append(signal.getsignal(signal.SIGTERM)))
     monkeypatch.setenv("WAFER_RANK", "2")
     monkeypatch.setattr(working, "_ELECTED", threading.Event())
     before = signal.getsignal(signal.SIGTERM)
@@ -86,7 +88,7 @@ def test_a_worker_returns_once_it_is_chief(hosted, monkeypatch):
     assert scene.offered == ["/m"]
     assert scene.names["candidate"] == working.candidate()
     assert working.candidate().startswith("s/")
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert heeded == [before]
 
 
 def test_a_worker_that_is_never_chief_ends_its_process(hosted, monkeypatch):
