@@ -70,7 +70,7 @@ def inspect(
     params
         A params.yaml: its section is the recipe, or what your loader is called with.
     format
-        parquet, idx, npz or tfrecord, where the name does not tell.
+        parquet, idx, npz, tfrecord or images, where the name does not tell.
     section
         Which section of the params.
     """

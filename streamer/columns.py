@@ -14,6 +14,9 @@ from wire.elements import STRING, Batch, Column, ElementSpec, Field, Ragged, row
 from wire.errors import InvalidInput
 from wire.landing import empty
 
+_LONG = 32
+"""Items in a list of a ragged column, on average, from which on lists are copied one by one."""
+
 
 def take(column: Column, rows: Rows) -> Column:
     """The rows of a column, in this order. Neighbouring rows come as a view. The rows must exist."""
@@ -157,8 +160,16 @@ def _neighbours(rows: Rows) -> bool:
 
 
 def _take_ragged(column: Ragged, rows: Rows) -> Ragged:
-    starts = column.offsets[rows]
-    lengths = column.offsets[rows + 1] - starts
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    where = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+    starts, stops = column.offsets[rows], column.offsets[rows + 1]
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(stops - starts)])
+    if _neighbours(rows):
+        return Ragged(column.values[starts[0] : stops[-1]], offsets)
+    if offsets[-1] > _LONG * len(rows):
+        return Ragged(_cut_out(column.values, starts.tolist(), stops.tolist()), offsets)
+    where = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], stops - starts)
     return Ragged(column.values[where], offsets)
+
+
+def _cut_out(values: npt.NDArray[Any], starts: list[int], stops: list[int]) -> npt.NDArray[Any]:
+    """These spans, one after the other: quicker than an index of each item where spans are long."""
+    return np.concatenate([values[start:stop] for start, stop in zip(starts, stops, strict=True)])

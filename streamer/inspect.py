@@ -15,9 +15,12 @@ from streamer.columns import size_of
 from streamer.input_function import InputFunction
 from streamer.order import Permutation
 from streamer.pipeline import Input, recipe_input
+from streamer.plan import Slice
 from streamer.recipe import Recipe
 from streamer.sources import IndexedSource, SequentialSource
+from streamer.sources.class_folders import is_picture
 from streamer.sources.record_files import is_record_file
+from streamer.stages.reading import RowReader
 from streamer.user_code import load_function
 from streamer.user_loader import read_params, user_input
 from wire.elements import Batch, Field, rows_of
@@ -83,22 +86,22 @@ def facts(opened: Input, seconds: float) -> Iterator[tuple[str, str]]:
     for field in opened.spec.fields:
         yield f"field {field.name}", _field(field)
     if isinstance(source, IndexedSource):
-        yield from _indexed_facts(source, seconds)
+        yield from _indexed_facts(opened, source, seconds)
     else:
         yield "read", f"walked from its start, because {getattr(source, 'why', 'it is sequential')}"
         yield "rate, as it comes", str(_rate(_endless(source), seconds))
 
 
-def _indexed_facts(source: IndexedSource, seconds: float) -> Iterator[tuple[str, str]]:
-    rows = len(source)
+def _indexed_facts(opened: Input, source: IndexedSource, seconds: float) -> Iterator[tuple[str, str]]:
+    rows, reader = len(source), opened.reader(source, 0)
     sample = np.arange(min(rows, _SAMPLE_ROWS), dtype=np.int64)
-    size = _bytes(source.gather(sample)) / len(sample)
+    size = _bytes(reader.read(Slice(0, 0, len(sample), 0), sample).batch) / len(sample)
     yield "read", "by row, in any order"
     yield "rows", f"{rows:,}"
     yield "bytes", f"{size:,.0f} a sample, {size * rows / 1e6:,.1f} MB in all"
     yield "blocks", f"{len(source.blocks)} of {min(source.blocks):,} to {max(source.blocks):,} rows"
-    yield "rate, in order", str(_rate(_gathers(source, shuffled=False), seconds))
-    yield "rate, at random", str(_rate(_gathers(source, shuffled=True), seconds))
+    yield "rate, in order", str(_rate(_gathers(reader, rows, shuffled=False), seconds))
+    yield "rate, at random", str(_rate(_gathers(reader, rows, shuffled=True), seconds))
 
 
 def _field(field: Field) -> str:
@@ -119,14 +122,15 @@ def _rate(batches: Iterable[Batch], seconds: float) -> Rate:
     raise InvalidInput("there is nothing to read")
 
 
-def _gathers(source: IndexedSource, *, shuffled: bool) -> Iterator[Batch]:
+def _gathers(reader: RowReader, rows: int, *, shuffled: bool) -> Iterator[Batch]:
     """Batches for ever. In order they are copied too, so that both rates count the reading of every byte."""
-    rows, epoch = len(source), 0
+    epoch = 0
     while True:
         order = np.arange(rows, dtype=np.int64)
         order = Permutation(0, epoch, rows).take(order) if shuffled else order
         for start in range(0, rows, _BATCH):
-            batch = source.gather(order[start : start + _BATCH])
+            wanted = order[start : start + _BATCH]
+            batch = reader.read(Slice(epoch, start, start + len(wanted), 0), wanted).batch
             yield {
                 name: column if shuffled or not isinstance(column, np.ndarray) else column.copy()
                 for name, column in batch.items()
@@ -166,4 +170,6 @@ def _guess(source: str) -> str:
             return kind
     if folder.is_dir() and any(is_record_file(path.name) for path in folder.rglob("*")):
         return "tfrecord"
-    raise InvalidInput(f"{source} does not tell its format", fix="give --format parquet, idx, npz or tfrecord")
+    if folder.is_dir() and any(is_picture(path.name) for path in folder.rglob("*")):
+        return "images"
+    raise InvalidInput(f"{source} does not tell its format", fix="give --format parquet, idx, npz, tfrecord or images")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from streamer.recipe import Recipe
 from streamer.resume import Resume
 from streamer.sources import WHOLE, IndexedSource, LoaderTraits, SequentialSource, Shard
 from streamer.sources.loaders import Maker, open_loader
-from streamer.sources.opening import open_recipe
-from streamer.stages import FrameStage
+from streamer.sources.opening import mapped, maps_of, open_recipe
+from streamer.stages import FrameStage, RowMap
 from streamer.stages.batch import Cut, Gather, full_batches
 from streamer.stages.interleave import Interleaved
 from streamer.stages.map import Cast
@@ -77,13 +77,23 @@ class Ordering:
 
 
 class Input:
-    """What a worker can host: a source, and how its batches are made. It can open any stream of it, many at once."""
+    """What a worker can host: a source, and how its batches are made. It can open any stream of it, many at once.
+
+    maps: what is made of each row of an indexed source. cast_here: what would land on arrival lands at the worker.
+    """
 
     def __init__(
-        self, source: IndexedSource | SequentialSource, ordering: Ordering | None = None, *, cast_here: bool = False
+        self,
+        source: IndexedSource | SequentialSource,
+        ordering: Ordering | None = None,
+        *,
+        maps: Sequence[RowMap] = (),
+        cast_here: bool = False,
     ) -> None:
         self.source = source
-        self.spec: ElementSpec = source.spec.landed() if cast_here else source.spec
+        self._maps = maps
+        self._made = mapped(source.spec, maps)
+        self.spec: ElementSpec = self._made.landed() if cast_here else self._made
         self._ordering = ordering or Ordering()
         self._cast_here = cast_here
 
@@ -119,6 +129,10 @@ class Input:
         plan = self.plan(settings)
         return plan.first(stream) if plan else Cursor(stream)
 
+    def reader(self, source: IndexedSource, seed: int, *, pass_bad: bool = False) -> RowReader:
+        """What reads rows of this source as this input has them. Raises as RowReader."""
+        return RowReader(source, seed, pass_bad=pass_bad, maps=self._maps)
+
     def open(self, settings: StreamSettings, cursor: Cursor, resume: Resume | None = None) -> StreamPipeline:
         """The stream of this cursor, running from there. Raises InvalidInput where settings or cursor do not fit.
 
@@ -129,12 +143,12 @@ class Input:
         stage: FrameStage
         if plan is not None and isinstance(self.source, IndexedSource):
             order = self._ordering.over(self.source, settings)
-            reader = RowReader(self.source, settings.seed, pass_bad=settings.pass_bad)
+            reader = self.reader(self.source, settings.seed, pass_bad=settings.pass_bad)
             stage = Gather(plan, order, reader, cursor, 1 if _ragged(self.spec) else settings.prefetch // 2)
         elif isinstance(self.source, SequentialSource):
             stage = _walk(self.source, settings, turns, cursor, resume)
         if self._cast_here:
-            stage = Cast(stage, self.source.spec)
+            stage = Cast(stage, self._made)
         return StreamPipeline(Prefetch(stage, settings.prefetch, f"prefetch/{cursor.stream}"))
 
 
@@ -177,7 +191,8 @@ def recipe_input(recipe: Recipe, data_root: Path | None = None) -> Input:
         recipe.interleave_cycle_length,
         recipe.interleave_block_length,
     )
-    return Input(open_recipe(recipe, data_root), ordering, cast_here=recipe.cast_at == "worker")
+    source = open_recipe(recipe, data_root)
+    return Input(source, ordering, maps=maps_of(recipe), cast_here=recipe.cast_at == "worker")
 
 
 def loader_input(loader: Any, make: Maker | None = None) -> Input:

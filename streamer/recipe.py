@@ -4,33 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from wire.elements import NUMBERS, Number
+from streamer.recipe_column import STRICT, Column, Count, Positive, keys_at
 from wire.errors import InvalidInput, nearest
 
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Column(BaseModel):
-    """What is done to one column. Everything is optional.
-
-    dtype: cast to it before it travels; for the bytes of a TFRecord, what they are. shape: of one sample, with as many
-    numbers as before.
-    scale, offset, lands_as: on arrival (or at the worker) it becomes `x * scale + offset` in that dtype.
-    """
-
-    model_config = _STRICT
-    dtype: Number | None = None
-    shape: tuple[Positive, ...] | None = Field(default=None, strict=False)
-    scale: float = 1.0
-    offset: float = 0.0
-    lands_as: Literal["float16", "float32"] | None = None
+_OF_ANY_LENGTH = ("parquet", "tfrecord", "images")
 
 
 class Recipe(BaseModel):
@@ -44,8 +26,8 @@ class Recipe(BaseModel):
     to_float16: what lands as float lands as float16. use_fake_data: synthetic data of the same spec.
     """
 
-    model_config = _STRICT
-    format: Literal["parquet", "idx", "npz", "tfrecord", "synthetic"]
+    model_config = STRICT
+    format: Literal["parquet", "idx", "npz", "tfrecord", "images", "synthetic"]
     data_dir: str = ""
     split: Literal["train", "test"] = "train"
     columns: dict[str, Column] = Field(default_factory=dict)
@@ -111,10 +93,22 @@ class Recipe(BaseModel):
         if self.format == "synthetic" and (incomplete or not self.columns):
             lacking = ", ".join(incomplete) or "none given"
             yield f"columns: synthetic data needs dtype and shape of each column ({lacking})"
+        yield from self._wrong_columns()
         if self.shuffle and self.interleave_cycle_length:
             yield "interleave_cycle_length: interleaving is an order of its own; set shuffle: False, or leave it out"
         if self.shuffle_block_rows and not self.shuffle:
             yield "shuffle_block_rows: has no meaning with shuffle: False"
+
+    def _wrong_columns(self) -> Iterator[str]:
+        for name, column in self.columns.items():
+            yield from (f"columns.{name}.{problem}" for problem in column.contradictions())
+            if column.any_length and self.format not in _OF_ANY_LENGTH:
+                listed = ", ".join(_OF_ANY_LENGTH)
+                yield f"columns.{name}: {self.format} has no samples of any length; jpeg, pad and pack need {listed}"
+            if column.pad and column.pad.mask in self.columns:
+                yield f"columns.{name}.pad.mask: there is a column {column.pad.mask!r} already; choose another name"
+        if len(self.columns) > 1 and any(column.pack for column in self.columns.values()):
+            yield "columns: a sample that is packed is of several rows; a column with `pack` is the only one"
 
 
 def _refusal(problems: list[str], where: str) -> InvalidInput:
@@ -128,13 +122,10 @@ def _said(problem: Any) -> str:
     key = ".".join(map(str, problem["loc"]))
     kind, given, context = problem["type"], problem["input"], problem.get("ctx", {})
     if kind == "extra_forbidden":
-        known = Column.model_fields if len(problem["loc"]) > 1 else Recipe.model_fields
-        return f"{key}: there is no such key; {nearest(str(problem['loc'][-1]), list(known))}"
+        known = keys_at(problem["loc"][1:]) if len(problem["loc"]) > 1 else list(Recipe.model_fields)
+        return f"{key}: there is no such key; {nearest(str(problem['loc'][-1]), known)}"
     if kind == "missing":
         return f"{key}: is missing"
     if kind == "literal_error":
         return f"{key}: {given!r} is not allowed; allowed are {context['expected']}"
     return f"{key}: {given!r} will not do: {problem['msg'].removeprefix('Input should be ')} is needed"
-
-
-assert set(NUMBERS) == set(Number.__args__)  # type: ignore[attr-defined]  # noqa: S101 - one list in two spellings

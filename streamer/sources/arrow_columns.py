@@ -12,6 +12,8 @@ from pyarrow import types
 from wire.elements import NUMBERS, STRING, Column, Field, Ragged
 from wire.errors import InvalidInput
 
+_BYTES = "bytes"
+
 
 def field_of(name: str, kind: pa.DataType, where: str) -> Field:
     """The field of an Arrow column. Raises InvalidInput for a type that cannot travel, naming the column."""
@@ -31,6 +33,9 @@ def column_of(data: pa.ChunkedArray, field: Field, where: str) -> Column:
     array = data.combine_chunks()
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     array = array.storage if isinstance(array, pa.ExtensionArray) else array
+    if types.is_struct(array.type):
+        _refuse_missing(array, field, where)
+        array = array.field(_BYTES)
     if not field.ragged:
         return _values(array, field, where)
     if types.is_binary(array.type) or types.is_large_binary(array.type):
@@ -42,6 +47,8 @@ def column_of(data: pa.ChunkedArray, field: Field, where: str) -> Column:
 
 
 def _list_item(kind: pa.DataType) -> tuple[bool, pa.DataType]:
+    if types.is_struct(kind) and kind.get_field_index(_BYTES) >= 0:
+        kind = kind.field(_BYTES).type  # a picture as data sets on the Hub store it: {bytes, path}
     if types.is_binary(kind) or types.is_large_binary(kind):
         return True, pa.uint8()
     if types.is_list(kind) or types.is_large_list(kind):

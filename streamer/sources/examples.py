@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
-from streamer.recipe import Column
+from streamer.recipe_column import Column
 from wire.elements import STRING, ElementSpec, Field
 from wire.errors import InvalidInput, nearest
 from wire.v1 import example_pb2
@@ -137,7 +137,7 @@ def _feature(name: str, column: Column, samples: Sequence[example_pb2.Example]) 
     stored = [values for other, values in found if other in (kind, "")]
     dtype = _dtype(name, kind, column, stored)
     counts = {_count(dtype, values) if kind == BYTES and dtype != STRING else len(values) for values in stored}
-    shape = column.shape if column.shape is not None else _shape(counts)
+    shape = column.shape if column.shape is not None else None if column.any_length else _shape(counts)
     if shape is None:
         return Feature(Field(name, dtype, (), ragged=True), kind)
     return Feature(Field(name, dtype, tuple(shape)), kind)
@@ -147,8 +147,8 @@ def _dtype(name: str, kind: str, column: Column, stored: Sequence[Sequence[Any]]
     """The dtype of the values as they are stored; what else `columns` asks for is cast later."""
     if kind != BYTES:
         return "float32" if kind == FLOATS else "int64"
-    if column.dtype:
-        return "uint8" if column.dtype == "bool" else column.dtype
+    if column.dtype or column.jpeg:
+        return "uint8" if column.dtype in (None, "bool") else column.dtype
     if all(_is_text(value) for values in stored for value in values):
         return STRING
     raise InvalidInput(f"feature {name!r} holds bytes that are no text", where=f"columns.{name}", fix=_NAME_IT)

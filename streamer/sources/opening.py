@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from streamer import recipe as recipes
+from streamer import recipe_column
 from streamer.order import Rows
 from streamer.recipe import Recipe
 from streamer.sources import IndexedSource
+from streamer.sources.packed import Packed
 from streamer.sources.synthetic import SyntheticSource
+from streamer.stages import RowMap
+from streamer.stages.pad import Padded
+from streamer.stages.pictures import Pictures
 from wire.elements import STRING, Column, ElementSpec, Field, Landing, Ragged
 from wire.errors import Fault, InvalidInput, nearest
 
@@ -22,13 +27,19 @@ _FAKE_ROWS = 10_000
 
 def open_recipe(recipe: Recipe, data_root: Path | None = None) -> IndexedSource:
     """The source of a recipe. Raises NotFound, InvalidInput; Refused for anything outside `data_root`."""
-    if recipe.is_synthetic:
-        return _synthetic(recipe, data_root)
-    source = _open_files(recipe, data_root)
-    if not len(source):
-        raise InvalidInput("this data has no rows", where=recipe.data_dir)
-    spec = _wanted(source.spec, recipe)
-    return source if spec == source.spec else Chosen(source, spec)
+    return _synthetic(recipe, data_root) if recipe.is_synthetic else _real(recipe, data_root)
+
+
+def maps_of(recipe: Recipe) -> tuple[RowMap, ...]:
+    """What is made of the rows that its source gives. Raises NotFound where a library for it is not installed."""
+    return () if recipe.is_synthetic else tuple(_maps(recipe))
+
+
+def mapped(spec: ElementSpec, maps: Sequence[RowMap]) -> ElementSpec:
+    """The spec of what these maps, one after the other, make of rows of this spec. Raises InvalidInput."""
+    for each in maps:
+        spec = each.spec(spec)
+    return spec
 
 
 class Chosen:
@@ -62,6 +73,24 @@ class Chosen:
         return self._source.where(row)
 
 
+def _real(recipe: Recipe, data_root: Path | None) -> IndexedSource:
+    source = _open_files(recipe, data_root)
+    if not len(source):
+        raise InvalidInput("this data has no rows", where=recipe.data_dir)
+    spec = _wanted(source.spec, recipe)
+    chosen = source if spec == source.spec else Chosen(source, spec)
+    pack = next((column.pack for column in recipe.columns.values() if column.pack), None)
+    return Packed(chosen, pack) if pack else chosen
+
+
+def _maps(recipe: Recipe) -> Iterator[RowMap]:
+    for name, column in recipe.columns.items():
+        if column.jpeg:
+            yield Pictures(name, column.jpeg)
+        if column.pad:
+            yield Padded(name, column.pad)
+
+
 def _open_files(recipe: Recipe, data_root: Path | None) -> IndexedSource:
     if recipe.format == "parquet":
         from streamer.sources.parquet import ParquetSource
@@ -75,6 +104,10 @@ def _open_files(recipe: Recipe, data_root: Path | None) -> IndexedSource:
         from streamer.sources.tfrecord import TfrecordSource
 
         return TfrecordSource(recipe.data_dir, recipe.columns, data_root)
+    if recipe.format == "images":
+        from streamer.sources.class_folders import ClassFolders
+
+        return ClassFolders(recipe.data_dir, data_root)
     from streamer.sources.npz import NpzSource
 
     return NpzSource(recipe.data_dir, data_root)
@@ -88,8 +121,9 @@ def _synthetic(recipe: Recipe, data_root: Path | None) -> IndexedSource:
         return SyntheticSource(
             _wanted(ElementSpec(tuple(bare)), recipe), recipe.rows or _FAKE_ROWS, recipe.shuffle_seed or 0
         )
-    real = _open_files(recipe, data_root)
-    return SyntheticSource(_wanted(real.spec, recipe), recipe.rows or len(real), recipe.shuffle_seed or 0)
+    real = _real(recipe, data_root)
+    spec = mapped(real.spec, list(_maps(recipe)))
+    return SyntheticSource(spec, recipe.rows or len(real), recipe.shuffle_seed or 0)
 
 
 def _wanted(spec: ElementSpec, recipe: Recipe) -> ElementSpec:
@@ -98,11 +132,11 @@ def _wanted(spec: ElementSpec, recipe: Recipe) -> ElementSpec:
     for name in recipe.columns:
         if name not in fields:
             raise InvalidInput(f"there is no column {name!r}", where=recipe.data_dir, fix=nearest(name, list(fields)))
-    chosen = recipe.columns or dict.fromkeys(fields, recipes.Column())
+    chosen = recipe.columns or dict.fromkeys(fields, recipe_column.Column())
     return ElementSpec(tuple(_field(fields[name], column, recipe.to_float16) for name, column in chosen.items()))
 
 
-def _field(field: Field, column: recipes.Column, to_float16: bool) -> Field:
+def _field(field: Field, column: recipe_column.Column, to_float16: bool) -> Field:
     dtype, shape = column.dtype or field.dtype, field.shape if column.shape is None else column.shape
     if int(np.prod(shape)) != field.size:
         raise InvalidInput(
@@ -117,7 +151,7 @@ def _field(field: Field, column: recipes.Column, to_float16: bool) -> Field:
     return dataclasses.replace(field, dtype=dtype, shape=tuple(shape), landing=landing)
 
 
-def _landing(dtype: str, column: recipes.Column, to_float16: bool) -> Landing | None:
+def _landing(dtype: str, column: recipe_column.Column, to_float16: bool) -> Landing | None:
     scaled = (column.scale, column.offset) != (1.0, 0.0)
     floats = dtype.startswith("float")
     if column.lands_as is None and not scaled and not (to_float16 and floats):

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamer.columns import check_rows
 from streamer.order import Rows
-from streamer.recipe import Column as Wanted
+from streamer.recipe_column import Column as Wanted
 from streamer.sources import locate_block
 from streamer.sources.example_columns import ExampleDecoder
 from streamer.sources.examples import infer, parse, spec_of

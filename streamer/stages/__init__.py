@@ -6,10 +6,14 @@ prefetch handle data. For a sequential source repeat and shard walk the user's o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from streamer.order import Rows
 from wire.codec import Frame
 from wire.cursor import Cursor
+from wire.elements import Batch, ElementSpec
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -39,3 +43,28 @@ class FrameStage(Stage[Frame], Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """For what rows are read: in a run with this seed, in this epoch, these rows, (n,) int64.
+
+    where: what a row's number stands for, as IndexedSource.where.
+    """
+
+    seed: int
+    epoch: int
+    rows: Rows
+    where: Callable[[int], str]
+
+
+class RowMap(Protocol):
+    """Something that is made of each row for itself: a pure function of its values and the occasion."""
+
+    def spec(self, spec: ElementSpec) -> ElementSpec:
+        """The spec of what it makes of rows of this spec. Raises InvalidInput for rows that it cannot take."""
+        ...
+
+    def apply(self, batch: Batch, occasion: Occasion) -> Batch:
+        """What it makes of these rows. Raises InvalidInput, naming the row, for one of which nothing can be made."""
+        ...

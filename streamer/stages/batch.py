@@ -94,7 +94,7 @@ class Gather:
             return None
         rows = self._rows[self._given : stop]
         try:
-            batch = self._reader.gather(rows.reshape(-1))
+            batch = self._reader.gather(ahead.cursor.epoch, rows.reshape(-1))
         except Fault:
             self._together.failed()
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from streamer.columns import join
 from streamer.order import Rows
 from streamer.randomness import Randomness
 from streamer.sources import IndexedSource
+from streamer.stages import Occasion, RowMap
 from wire.codec import BadSample
 from wire.elements import Batch
 from wire.errors import Fault
@@ -29,42 +30,54 @@ class Read(NamedTuple):
 
 
 class RowReader:
-    """Reads the rows of a source. pass_bad: those that cannot be read are passed over; else the first one raises."""
+    """Reads the rows of a source, and applies the maps to them.
 
-    def __init__(self, source: IndexedSource, seed: int, *, pass_bad: bool = False) -> None:
+    pass_bad: rows that cannot be read, or of which a map can make nothing, are passed over; else the first one raises.
+    """
+
+    def __init__(
+        self, source: IndexedSource, seed: int, *, pass_bad: bool = False, maps: Sequence[RowMap] = ()
+    ) -> None:
         self.random = source.random
-        self._source, self._seed, self._pass_bad = source, seed, pass_bad
+        self._source, self._seed, self._pass_bad, self._maps = source, seed, pass_bad, maps
 
     def read(self, epoch: int, start: int, rows: Rows) -> Read:
-        """These rows, (n,) int64, of a batch that starts at this place in the epoch. Raises what the source does."""
+        """These rows, (n,) int64, of a batch that starts at this place in the epoch.
+
+        Raises what the source and the maps do.
+        """
         try:
             return self._together(epoch, start, rows)
         except Fault as fault:
             if not self._pass_bad:
                 raise
             with self._seeded(epoch, start):
-                around = _read_around(self._source, rows, fault)
+                around = _read_around(lambda some: self.gather(epoch, some), self._source, rows, fault)
         # where each row can be read, what failed belonged to no row: let it fail again, or not
         return around if around.bad else self._together(epoch, start, rows)
 
-    def gather(self, rows: Rows) -> Batch:
-        """These rows, of any batches, of a source that is not random. Raises what the source does."""
-        return self._source.gather(rows)
+    def gather(self, epoch: int, rows: Rows) -> Batch:
+        """These rows of an epoch, of any batches; of a random source see `read`. Raises what the source and the maps do."""
+        batch = self._source.gather(rows)
+        occasion = Occasion(self._seed, epoch, rows, self._source.where)
+        for each in self._maps:
+            batch = each.apply(batch, occasion)
+        return batch
 
     def _together(self, epoch: int, start: int, rows: Rows) -> Read:
         with self._seeded(epoch, start):
-            return Read(self._source.gather(rows), rows)
+            return Read(self.gather(epoch, rows), rows)
 
     def _seeded(self, epoch: int, start: int) -> AbstractContextManager[None]:
         return Randomness(self._seed, epoch, start).held() if self.random else nullcontext()
 
 
-def _read_around(source: IndexedSource, rows: Rows, fault: Fault) -> Read:
-    """Read rows one by one; for each bad one the nearest good one before it stands in, else the nearest after it.
+def _read_around(make: Callable[[Rows], Batch], source: IndexedSource, rows: Rows, fault: Fault) -> Read:
+    """Make rows one by one; for each bad one the nearest good one before it stands in, else the nearest after it.
 
     fault: what reading them together raised; raised again where there is no good one.
     """
-    alone = _one_by_one(source, rows)
+    alone = _one_by_one(make, source, rows)
     good = [place for place, read in enumerate(alone) if not isinstance(read, Fault)]
     if not good:
         raise fault
@@ -85,7 +98,7 @@ def cannot_pass(batches: Iterator[Batch]) -> Iterator[Batch]:
         raise
 
 
-def _one_by_one(source: IndexedSource, rows: Rows) -> list[Batch | Fault]:
+def _one_by_one(make: Callable[[Rows], Batch], source: IndexedSource, rows: Rows) -> list[Batch | Fault]:
     """Each row's batch of one, or why there is none.
 
     What user code draws must come in the batch's order; files are read from front to back.
@@ -94,7 +107,7 @@ def _one_by_one(source: IndexedSource, rows: Rows) -> list[Batch | Fault]:
     alone: dict[int, Batch | Fault] = {}
     for place in order.tolist():
         try:
-            alone[place] = source.gather(rows[place : place + 1])
+            alone[place] = make(rows[place : place + 1])
         except Fault as fault:
             alone[place] = fault
     return [alone[place] for place in range(len(rows))]

@@ -48,7 +48,31 @@ def test_json_that_is_no_recipe(text):
         ({"columns": {"x": {"dtyp": "int8"}}}, "columns.x.dtyp: there is no such key; did you mean 'dtype'"),
         (
             {"format": "csv"},
-            "format: 'csv' is not allowed; allowed are 'parquet', 'idx', 'npz', 'tfrecord' or 'synthetic'",
+            "format: 'csv' is not allowed; allowed are 'parquet', 'idx', 'npz', 'tfrecord', 'images' or 'synthetic'",
+        ),
+        (
+            {"format": "tfrecord", "data_dir": "x", "columns": {"x": {"jpeg": {"size": [8, 8], "crob": "whole"}}}},
+            "columns.x.jpeg.crob: there is no such key; did you mean 'crop'",
+        ),
+        (
+            {"columns": {"x": {"dtype": "uint8", "shape": [2], "jpeg": {"size": [8, 8]}}}},
+            "columns.x: synthetic has no samples of any length",
+        ),
+        (
+            {"format": "parquet", "data_dir": "x", "columns": {"x": {"dtype": "float32", "jpeg": {"size": [8, 8]}}}},
+            "columns.x.dtype: pixels are uint8",
+        ),
+        (
+            {"format": "parquet", "data_dir": "x", "columns": {"x": {"pad": {"to": 8}, "pack": {"to": 8, "end": 0}}}},
+            "columns.x.jpeg, pad and pack are ways of their own",
+        ),
+        (
+            {"format": "parquet", "data_dir": "x", "columns": {"x": {"pack": {"to": 8, "end": 0}}, "y": {}}},
+            "a column with `pack` is the only one",
+        ),
+        (
+            {"format": "parquet", "data_dir": "x", "columns": {"x": {"pad": {"to": 8, "mask": "y"}}, "y": {}}},
+            "columns.x.pad.mask: there is a column 'y' already",
         ),
         ({"batch_size": "many"}, "batch_size: 'many' will not do: a valid integer is needed"),
         ({"batch_size": 0}, "batch_size: 0 will not do: greater than or equal to 1"),
