@@ -20,6 +20,7 @@ STANDARD = (
     "tensorflow_fc_mnist",
     "stream",
     "fc_mnist",
+    "jpeg",
     "mlperf",
 )
 LONG = ("chaos", "recommendation", "sweep")

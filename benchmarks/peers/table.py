@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,26 +47,28 @@ def ratios(ours: Contender, peer: Contender) -> list[float]:
     return [mine / theirs for mine, theirs in zip(ours.rates, peer.rates, strict=True)]
 
 
-def figures(ours: Sequence[Contender], others: Sequence[Contender]) -> tuple[list[Figure], list[str]]:
+def figures(
+    ours: Sequence[Contender], others: Sequence[Contender], targets: Mapping[str, float] = TARGETS
+) -> tuple[list[Figure], list[str]]:
     """The rates of all, the ratios of each of ours to each peer, and a sentence for every ratio that is refused.
 
-    The first of ours is the one that targets are set for.
+    The first of ours is the one that targets are set for. targets: of peers, by their names up to a comma.
     """
     found = [Figure(contender.name, "samples/s", contender.rates) for contender in (*ours, *others)]
     found += [Figure(f"{each.name}: CPU", "us/sample", [run.cpu for run in each.runs]) for each in (*ours, *others)]
     refused: list[str] = []
     for mine, peer in ((mine, peer) for mine in ours for peer in others):
         try:
-            found.append(_figure(mine, peer, judged=mine is ours[0]))
+            found.append(_figure(mine, peer, targets if mine is ours[0] else {}))
         except Refused as refusal:
             refused.append(f"{refusal}.")
     return found, refused
 
 
-def _figure(mine: Contender, peer: Contender, *, judged: bool) -> Figure:
+def _figure(mine: Contender, peer: Contender, targets: Mapping[str, float]) -> Figure:
     values = ratios(mine, peer)
     name = f"{mine.name} / {peer.name}"
-    target = TARGETS.get(peer.name.partition(",")[0]) if judged else None
+    target = targets.get(peer.name.partition(",")[0])
     if target is None:
         return Figure(name, "x", values)
     return Figure(name, "x", values, f">= {target:g}", float(np.median(values)) >= target)

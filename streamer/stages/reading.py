@@ -57,7 +57,7 @@ class RowReader:
         return around if around.bad else self._together(epoch, start, rows)
 
     def gather(self, epoch: int, rows: Rows) -> Batch:
-        """These rows of an epoch, of any batches; of a random source see `read`. Raises what the source and the maps do."""
+        """These rows of an epoch, of any batches; see `read` for a random source. Raises what source and maps do."""
         batch = self._source.gather(rows)
         occasion = Occasion(self._seed, epoch, rows, self._source.where)
         for each in self._maps:
