@@ -21,6 +21,7 @@ STANDARD = (
     "stream",
     "fc_mnist",
     "jpeg",
+    "tokens",
     "mlperf",
 )
 LONG = ("chaos", "recommendation", "sweep")

@@ -47,7 +47,7 @@ def _run(peer: Peer, order: Answer) -> Answer:
         next(batches)
     samples, cpu, begun = 0, cpu_seconds(), time.perf_counter()
     while (spent := time.perf_counter() - begun) < order["seconds"]:
-        samples += len(next(batches)[1])
+        samples += len(next(batches)[0])
     return {"samples": samples, "seconds": spent, "cpu": cpu_seconds() - cpu}
 
 
@@ -67,12 +67,13 @@ def main(module: str, task: str) -> None:
             out.flush()
 
         try:
-            _serve(module, Task.from_json(task), say)
+            kind = getattr(importlib.import_module(module), "TASK", Task)
+            _serve(module, kind.from_json(task), say)
         except Exception as error:  # noqa: BLE001 - whatever another system raises is told, and it is left out
             say({"error": f"{type(error).__name__}: {error}"})
 
 
-def _serve(module: str, task: Task, say: Callable[[Answer], None]) -> None:
+def _serve(module: str, task: Any, say: Callable[[Answer], None]) -> None:
     peers = importlib.import_module(module)
     try:
         version = metadata.version(peers.PACKAGE)

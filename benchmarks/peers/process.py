@@ -8,7 +8,7 @@ import queue
 import subprocess
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +17,7 @@ from benchmarks.faults.guard import guarded
 from benchmarks.faults.marked import environment
 from benchmarks.peers.digest import Digest
 from benchmarks.peers.table import Timed
-from benchmarks.peers.task import Task
+from benchmarks.peers.task import Work
 from wire.errors import Fault, NotFound, Refused, Unreachable
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +30,7 @@ MODULES = {
     "spdl": "spdl_loader",
     "ray": "ray_data",
 }
+TOKEN_MODULES = {"tfdata_service": "tfdata_service_tokens"}
 PATIENCE_SECONDS = 180.0
 GOODBYE_SECONDS = 20.0
 _INSTALL = (
@@ -44,11 +45,13 @@ class PeerProcess:
     Raises NotFound where its package is not installed. settings: worth trying. version: of its package.
     """
 
-    def __init__(self, name: str, python: str, task: Task, mark: str, log: IO[bytes]) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - a process, and what it is given
+        self, name: str, module: str, python: str, task: Work, mark: str, log: IO[bytes]
+    ) -> None:
         self.name = name
         self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._process = subprocess.Popen(
-            [python, "-m", "benchmarks.peers.child", f"benchmarks.peers.{MODULES[name]}", task.to_json()],
+            [python, "-m", "benchmarks.peers.child", f"benchmarks.peers.{module}", task.to_json()],
             cwd=ROOT,
             env=environment(mark) | {"PYTHONPATH": os.fspath(ROOT)},
             stdin=subprocess.PIPE,
@@ -107,7 +110,9 @@ class PeerProcess:
 
 
 @contextmanager
-def peers(names: list[str], python: str, task: Task, folder: Path) -> Iterator[tuple[list[PeerProcess], list[str]]]:
+def peers(
+    names: list[str], python: str, task: Work, folder: Path, modules: Mapping[str, str] = MODULES
+) -> Iterator[tuple[list[PeerProcess], list[str]]]:
     """Those of the peers that are there, and a sentence about each one that is not. None is left afterwards."""
     mark = uuid.uuid4().hex
     there: list[PeerProcess] = []
@@ -115,7 +120,7 @@ def peers(names: list[str], python: str, task: Task, folder: Path) -> Iterator[t
     with guarded(mark), (folder / "peers.log").open("wb") as log:
         for name in names:
             try:
-                there.append(PeerProcess(name, python, task, mark, log))
+                there.append(PeerProcess(name, modules[name], python, task, mark, log))
             except Fault as fault:
                 sentences.append(f"{fault}.")
         try:

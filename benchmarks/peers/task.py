@@ -18,6 +18,12 @@ Pixels = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int32]
 
 
+class Work(Protocol):
+    """What a peer is given to do; a peer's module whose work is not Task says of what class it is, as TASK."""
+
+    def to_json(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """data: the folder with the Parquet files. An epoch is whole batches, so that all deliver the same samples."""

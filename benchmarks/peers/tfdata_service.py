@@ -14,7 +14,29 @@ from benchmarks.peers.task import PIXELS, SCALE, Task
 
 PACKAGE = "tensorflow"
 _WORKERS = 2
-_CHUNK_BATCHES = 4
+CHUNK_BATCHES = 4
+
+
+class Cluster:
+    """A dispatcher in this process, and workers of their own. tensorflow: the module."""
+
+    def __init__(self, tensorflow: Any) -> None:
+        self._service: Any = tensorflow.data.experimental.service
+        self._dispatcher = self._service.DispatchServer()
+        address = self._dispatcher.target.partition("://")[2]
+        command = [sys.executable, "-m", "benchmarks.peers.tfdata_service", address]
+        self._workers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(_WORKERS)]
+
+    def through(self, data: Any, compression: str | None) -> Any:
+        """A dataset's elements, each from one of the workers, in no order that is known."""
+        sharding, target = self._service.ShardingPolicy.DYNAMIC, self._dispatcher.target
+        return data.apply(self._service.distribute(sharding, target, compression=compression))
+
+    def close(self) -> None:
+        """Nothing of it runs any more."""
+        for worker in self._workers:  # one that is asked to stop waits for tasks of iterators that are gone
+            worker.kill()
+            worker.communicate()
 
 
 class TfDataService:
@@ -32,32 +54,24 @@ class TfDataService:
         self._tf: Any = tensorflow
         self._task = task
         pixels, labels = task.read()
-        self._chunk = _CHUNK_BATCHES * task.batch_size
+        self._chunk = CHUNK_BATCHES * task.batch_size
         self._chunks = len(labels) // self._chunk
         self._pixels = tensorflow.constant(pixels.reshape(self._chunks, self._chunk, PIXELS))
         self._labels = tensorflow.constant(labels.reshape(self._chunks, self._chunk))
-        self._dispatcher = tensorflow.data.experimental.service.DispatchServer()
-        address = self._dispatcher.target.partition("://")[2]
-        command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, address]
-        self._workers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(_WORKERS)]
+        self._cluster = Cluster(tensorflow)
 
     def batches(self, setting: str, epochs: int | None) -> Iterator[Sequence[Any]]:
-        tf, service = self._tf, self._tf.data.experimental.service
-        compression = "AUTO" if setting.endswith("AUTO") else None
+        tf = self._tf
         data = tf.data.Dataset.range(self._chunks).shuffle(self._chunks).repeat(epochs)
         data = data.map(self._drawn, num_parallel_calls=tf.data.AUTOTUNE).unbatch().prefetch(tf.data.AUTOTUNE)
-        data = data.apply(
-            service.distribute(service.ShardingPolicy.DYNAMIC, self._dispatcher.target, compression=compression)
-        )
+        data = self._cluster.through(data, "AUTO" if setting.endswith("AUTO") else None)
         options = tf.data.Options()
         options.deterministic = False
         data = data.map(self._scaled, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
         return iter(data.with_options(options))
 
     def close(self) -> None:
-        for worker in self._workers:  # one that is asked to stop waits for tasks of iterators that are gone
-            worker.kill()
-            worker.communicate()
+        self._cluster.close()
 
     def _drawn(self, chunk: Any) -> tuple[Any, Any]:
         tf, size = self._tf, self._task.batch_size
