@@ -103,16 +103,17 @@ def _raw(feature: Feature, stored: Sequence[bytes]) -> Values:
             f"feature {name!r} has {len(stored)} values; bytes that make {dtype.name} are one value",
             fix=f"write them as one value, or leave {name!r} out",
         )
-    if len(stored[0]) % dtype.itemsize or (not feature.field.ragged and _too_many(stored[0], feature.field)):
+    only = stored[0]  # each look at it is a copy
+    if len(only) % dtype.itemsize or (not feature.field.ragged and _too_many(only, feature.field)):
         shape = list(feature.field.shape)
         wanted = (
             f"a multiple of {dtype.itemsize}" if feature.field.ragged else f"{dtype.itemsize * feature.field.size:,}"
         )
         raise InvalidInput(
-            f"feature {name!r} has {len(stored[0]):,} bytes; {dtype.name} of shape {shape} needs {wanted}",
+            f"feature {name!r} has {len(only):,} bytes; {dtype.name} of shape {shape} needs {wanted}",
             fix=f"give dtype and shape that fit under columns.{name}",
         )
-    return np.frombuffer(stored[0], dtype.newbyteorder("<")).astype(dtype, copy=False)
+    return np.frombuffer(only, dtype.newbyteorder("<")).astype(dtype, copy=False)
 
 
 def _too_many(stored: bytes, field: Field) -> bool:
