@@ -7,13 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.draining import Drain, Source
 from benchmarks.entrants import Service, contenders, our_entrant, peer_entrant
 from benchmarks.measure import Figure, Result
 from benchmarks.peers.process import TOKEN_MODULES, peers
 from benchmarks.peers.table import figures
 from benchmarks.peers.tokens import COLUMN, END, FILL, TokenTask, write_documents
 from benchmarks.service import coordinator
+from clients.analysis.draining import Drain, Source
 from streamer.recipe import Recipe
 
 ROUNDS = 5
