@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from wire.errors import Fault
+from wire.staying import leave_as_it_is, staying
 
 INTERRUPTED = 130
 
@@ -48,7 +49,8 @@ def worker(  # noqa: PLR0913 - an option of the command each
     exit_with_parent
         Leave when standard input closes.
     """
-    from streamer.worker import WorkerOptions, main
+    with staying():
+        from streamer.worker import WorkerOptions, main
 
     return main(WorkerOptions(coordinator, shard, data, params, data_root, session, exit_with_parent, metrics_port))
 
@@ -124,6 +126,7 @@ def bench(*words: Annotated[str, Parameter(allow_leading_hyphen=True, show=False
 
 def main() -> None:
     """Run the command line; a Fault is one screen on stderr and exit code 1, Ctrl-C is exit code 130."""
+    leave_as_it_is()
     arguments = [argument for argument in sys.argv[1:] if argument != "--traceback"]
     try:
         code = app(arguments, result_action="return_value")

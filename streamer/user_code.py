@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from wire.errors import Fault, InvalidInput, NotFound, nearest
+from wire.staying import staying
 
 UserFunction = Callable[..., Any]
 
@@ -104,7 +105,8 @@ def _load_file(path: Path) -> ModuleType:
 def _load_module(name: str) -> ModuleType:
     importlib.invalidate_caches()
     try:
-        return importlib.import_module(name)
+        with staying():
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name == name:
             raise NotFound(

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import cyclopts
 
 from wire.errors import Fault, InvalidInput
+from wire.staying import leave_as_it_is
 
 _FAILED, _INTERRUPTED = 1, 130
 _FLAG = cyclopts.Parameter(negative="")
@@ -283,6 +284,7 @@ def _launch(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; its exit code."""
+    leave_as_it_is()
     # The C core of grpc writes lines of its own to stderr; what a user must know comes as a Fault.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:

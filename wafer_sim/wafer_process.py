@@ -30,6 +30,7 @@ from wire.cores import Cores, input_aside
 from wire.errors import Fault, Refused, Stopped, Unreachable
 from wire.leaving import leave_when_told
 from wire.status import fault_of, raised
+from wire.staying import leave_as_it_is, staying
 from wire.v1 import run_pb2, run_pb2_grpc
 
 if TYPE_CHECKING:
@@ -165,7 +166,8 @@ class WaferProcess:
 
     def _live(self, spec: run_pb2.RunSpec) -> None:
         self._board.phase("programming")
-        from wafer_sim.run.life import Run
+        with staying():
+            from wafer_sim.run.life import Run
 
         self._require_wanted()
         self._run = Run(spec, self._executables, self._board, self._memory)
@@ -265,6 +267,7 @@ def main() -> int:
         memory=options.memory,
     )
 
+    leave_as_it_is()
     leave_when_told(process.stop, (signal.SIGTERM,), at_eof=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from clients.ending import quiet_ctrl_c
+from wire.staying import leave_as_it_is, staying
 
 if TYPE_CHECKING:
     from clients.pytorch.loader import RecipeLoader as RecipeLoader
@@ -21,8 +22,11 @@ _HOMES = {"AccuracyMetric": "metrics", "PyTorchBaseModel": "model", "RecipeLoade
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    with staying():
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return found
 
 
 # Ctrl-C while torch is still being imported, before run() could see it.
 quiet_ctrl_c()
+leave_as_it_is()

@@ -17,6 +17,7 @@ from streamer import structure as batches
 from wafer_sim.compiler.check import require_supported
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Graph, Parameter, Program, Tensor, references
 from wire.errors import InvalidInput
+from wire.staying import staying
 
 if TYPE_CHECKING:
     from clients.pytorch.export import Exported
@@ -74,7 +75,8 @@ class _Capture:
 
     def graph(self, entry: Entry, batch: list[torch.Tensor], structure: _pytree.TreeSpec) -> Graph:
         """The graph of an entry. The forward graph is checked first: it knows the user's lines."""
-        from clients.pytorch.export import export_forward, export_joint  # a second and a half of imports
+        with staying():
+            from clients.pytorch.export import export_forward, export_joint  # a second of imports
 
         training = entry.kind == GRADIENTS
         traced, forward = export_forward(self.model, batch, structure, metrics=not training)

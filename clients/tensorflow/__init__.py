@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from clients.ending import quiet_ctrl_c
+from wire.staying import leave_as_it_is, staying
 
 if TYPE_CHECKING:
     from clients.tensorflow.cs_estimator_spec import CSEstimatorSpec as CSEstimatorSpec
@@ -66,8 +67,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    with staying():
+        if name == "run":  # the project's own files import it next
+            import_module("tensorflow")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return found
 
 
 # Ctrl-C while TensorFlow is still being imported, before run() could see it.
 quiet_ctrl_c()
+leave_as_it_is()

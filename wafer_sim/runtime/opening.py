@@ -13,6 +13,7 @@ from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.memory_size import size_text
 from wafer_sim.runtime.protocol import Executor, State
 from wire.errors import Refused
+from wire.staying import staying
 
 if TYPE_CHECKING:
     from wafer_sim.runtime.sizing import Sizes
@@ -52,7 +53,8 @@ def open_executor(  # noqa: PLR0913 - what runs, from where on, and how
     if isinstance(program, Dataflow):
         if how.streaming is not None:
             raise no_streaming()
-        from wafer_sim.runtime.tensorflow_executor import TensorflowExecutor
+        with staying():
+            from wafer_sim.runtime.tensorflow_executor import TensorflowExecutor
 
         slots = {} if fresh else state.optimizer
         return TensorflowExecutor(program, {**state.weights, **slots}, threads=threads)
@@ -83,10 +85,12 @@ def _torch_executor(
 
         return_freed_memory()
     if how.streaming is None:
-        from wafer_sim.runtime.torch_executor import TorchExecutor
+        with staying():
+            from wafer_sim.runtime.torch_executor import TorchExecutor
 
         return TorchExecutor(program, state.weights, optimizer, threads=threads, lean=rooms is not None)
-    from wafer_sim.runtime.streamed_executor import StreamedExecutor
+    with staying():
+        from wafer_sim.runtime.streamed_executor import StreamedExecutor
 
     where, replicas = how.streaming, how.replicas
     return StreamedExecutor(
