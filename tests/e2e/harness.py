@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wafer_sim.service.screen import ask, json_of
+
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "clients" / "fc_mnist" / "pytorch"
 BIN = Path(sys.executable).parent
@@ -59,14 +61,8 @@ class Service:
         return process
 
     def status(self) -> dict[str, Any]:
-        done = subprocess.run(
-            [BIN / "wafer_sim", "status", "--coordinator", self.address, "--json"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=SECONDS,
-        )
-        result: dict[str, Any] = json.loads(done.stdout)
+        """What `wafer_sim status --json` writes, asked for without a process."""
+        result: dict[str, Any] = json.loads(json_of(ask(self.address)))
         return result
 
     def stop(self) -> None:

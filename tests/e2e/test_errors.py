@@ -19,6 +19,8 @@ from tests.e2e.harness import BIN, PROJECT, ROOT, Finished, Service, python, ser
 
 pytestmark = pytest.mark.e2e
 
+ONE = ("--num_workers", "1")
+
 
 def assert_screen(done: Finished, *said: str) -> None:
     """The program failed, said these things (regular expressions), and showed no traceback."""
@@ -84,7 +86,7 @@ def test_a_missing_data_dir_is_named(tmp_path: Path) -> None:
     assert_screen(validate(tmp_path, params), "no_data")
 
 
-def test_a_corrupt_parquet_file_is_named_with_its_row_group(service: Service, tmp_path: Path) -> None:
+def test_a_corrupt_parquet_file_is_named_with_its_row_group(shared_service: Service, tmp_path: Path) -> None:
     """Bytes that were damaged inside a row group stop the run with the file and the group."""
     data = tmp_path / "data"
     data.mkdir()
@@ -95,28 +97,28 @@ def test_a_corrupt_parquet_file_is_named_with_its_row_group(service: Service, tm
             content[middle : middle + 4096] = bytes(4096)
         (data / source.name).write_bytes(content)
     params = params_file(tmp_path, train_input={"data_dir": str(data)})
-    done = service.run("--model_dir", str(tmp_path / "m"), "--max_steps", "20", params=params)
+    done = shared_service.run("--model_dir", str(tmp_path / "m"), "--max_steps", "20", params=params)
     assert_screen(done, r"train-00001", r"row group \d")
 
 
-def test_a_shape_that_changes_between_batches_is_named(service: Service, tmp_path: Path) -> None:
+def test_a_shape_that_changes_between_batches_is_named(shared_service: Service, tmp_path: Path) -> None:
     """A loader whose samples change shape in the middle is told the field and both shapes."""
     line = "if number == 150: yield torch.zeros(7), 0; continue"
     folder = project.write(tmp_path / "p", data=project.ITERABLE, data_line=line)
-    done = service.run("--model_dir", str(tmp_path / "m"), cwd=folder, params="params.yaml")
+    done = shared_service.run("--model_dir", str(tmp_path / "m"), *ONE, cwd=folder, params="params.yaml")
     assert_screen(done, "8", "7", "data.py|batch")
 
 
-def test_a_label_out_of_range_is_named(service: Service, tmp_path: Path) -> None:
+def test_a_label_out_of_range_is_named(shared_service: Service, tmp_path: Path) -> None:
     """Labels beyond the model's classes stop the run; field and values are on the screen."""
     folder = project.write(tmp_path / "p")
     params = (folder / "params.yaml").read_text().replace("classes: 4", "classes: 3")
     (folder / "params.yaml").write_text(params)
-    done = service.run("--model_dir", str(tmp_path / "m"), cwd=folder, params="params.yaml")
+    done = shared_service.run("--model_dir", str(tmp_path / "m"), *ONE, cwd=folder, params="params.yaml")
     assert_screen(done, "label out of range", r"0\.\.3")
 
 
-def test_a_nan_loss_stops_the_run_and_keeps_the_last_good_checkpoint(service: Service, tmp_path: Path) -> None:
+def test_a_nan_loss_stops_the_run_and_keeps_the_last_good_checkpoint(shared_service: Service, tmp_path: Path) -> None:
     """A loss that is not finite is not applied, and the checkpoint before it stays."""
     folder = project.write(tmp_path / "p")
     text = (folder / "params.yaml").read_text()
@@ -124,7 +126,7 @@ def test_a_nan_loss_stops_the_run_and_keeps_the_last_good_checkpoint(service: Se
         "checkpoint_steps: 10", "checkpoint_steps: 1"
     )
     (folder / "params.yaml").write_text(text)
-    done = service.run("--model_dir", str(tmp_path / "m"), cwd=folder, params="params.yaml")
+    done = shared_service.run("--model_dir", str(tmp_path / "m"), *ONE, cwd=folder, params="params.yaml")
     assert_screen(done, "loss of step", "nan|inf", "last good checkpoint")
     steps = sorted(int(p.name.split("_")[1]) for p in (tmp_path / "m").glob("checkpoint_*"))
     assert f"is of step {steps[-1]}" in done.err
@@ -199,15 +201,17 @@ def test_a_full_disk_at_checkpoint_time_keeps_the_last_good_checkpoint(tmp_path:
 
 
 @pytest.mark.parametrize("data", [project.MAP_STYLE, project.ITERABLE], ids=["map-style", "iterable"])
-def test_a_loader_that_raises_names_worker_stream_and_exception(service: Service, tmp_path: Path, data: str) -> None:
+def test_a_loader_that_raises_names_worker_stream_and_exception(
+    shared_service: Service, tmp_path: Path, data: str
+) -> None:
     """The run ends with the worker, the stream, the exception and the user's own line."""
     line = "CALLS.append(i); assert len(CALLS) < 200, 'bad sample 77'"
     folder = project.write(tmp_path / "p", data=data + "\n\nCALLS = []\n", data_line=line)
-    done = service.run("--model_dir", str(tmp_path / "m"), cwd=folder, params="params.yaml")
+    done = shared_service.run("--model_dir", str(tmp_path / "m"), *ONE, cwd=folder, params="params.yaml")
     assert_screen(done, "bad sample 77", r"data\.py:\d+")
 
 
-def test_a_lambda_as_data_function_is_refused_with_what_to_do(service: Service, tmp_path: Path) -> None:
+def test_a_lambda_as_data_function_is_refused_with_what_to_do(shared_service: Service, tmp_path: Path) -> None:
     """Workers load a function by name, so one without a name is refused before the run."""
     folder = project.write(tmp_path / "p")
     text = (
@@ -216,7 +220,7 @@ def test_a_lambda_as_data_function_is_refused_with_what_to_do(service: Service, 
         .replace("run(Model, get_train_dataloader", "run(Model, lambda p: get_train_dataloader(p)")
     )
     (folder / "run.py").write_text(text)
-    done = service.run("--model_dir", str(tmp_path / "m"), cwd=folder, params="params.yaml")
+    done = shared_service.run("--model_dir", str(tmp_path / "m"), *ONE, cwd=folder, params="params.yaml")
     assert_screen(done, "def", "workers")
 
 
@@ -238,6 +242,7 @@ def wait_until_training(service: Service) -> dict[str, object]:
         runs = service.status().get("runs", [])
         if runs and int(runs[-1].get("progress", {}).get("step", 0)) > 0:
             return dict(runs[-1])
+        time.sleep(0.01)
     raise AssertionError(service.log.read_text())
 
 
@@ -271,6 +276,7 @@ def test_ctrl_c_before_the_first_step_is_clean_too(service: Service, tmp_path: P
     deadline = time.monotonic() + 60
     while "waiting for" not in str(service.status()) and time.monotonic() < deadline:
         assert running.poll() is None
+        time.sleep(0.01)
     wafers = psutil.Process(service.process.pid).children(recursive=True)
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=15)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,44 +19,69 @@ def train(service: Service, folder: Path, model_dir: Path, *options: str) -> Fin
     return service.run("--model_dir", str(model_dir), *options, cwd=folder, params="params.yaml")
 
 
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        (project.TENSORS, "TensorDataset, 200 rows, read by row in whole batches"),
-        (project.MAP_STYLE, "200 rows, read by row"),
-        (project.ITERABLE, "walked from its start, because"),
-    ],
-    ids=["tensors", "map-style", "iterable"],
-)
-def test_a_loader_trains_to_the_same_bits_with_one_and_three_workers(
-    shared_service: Service, tmp_path: Path, data: str, said: str
-) -> None:
-    """How a loader is read is said, and the number of workers does not change the final weights."""
-    folder = project.write(tmp_path / "p", data=data)
-    for workers in ("1", "3"):
-        done = train(shared_service, folder, tmp_path / workers, "--num_workers", workers)
+LOADERS = {
+    "tensors": (project.TENSORS, "TensorDataset, 200 rows, read by row in whole batches"),
+    "map-style": (project.MAP_STYLE, "200 rows, read by row"),
+    "iterable": (project.ITERABLE, "walked from its start, because"),
+}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A project, how its loader is said to be read, and the model_dir of an undisturbed run with one worker."""
+
+    folder: Path
+    said: str
+    model_dir: Path
+
+
+@pytest.fixture(scope="module")
+def wholes(shared_service: Service, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Whole]:
+    """The name of a loader -> its whole run, made once."""
+
+    @cache
+    def made(name: str) -> Whole:
+        data, said = LOADERS[name]
+        folder = project.write(tmp_path_factory.mktemp(name) / "p", data=data)
+        done = train(shared_service, folder, folder.parent / "m", "--num_workers", "1")
         assert done.code == 0, done.said
         assert said in done.said
-    assert weights_digest(tmp_path / "1", 30) == weights_digest(tmp_path / "3", 30)
+        return Whole(folder, said, folder.parent / "m")
+
+    return made
 
 
-@pytest.mark.parametrize("data", [project.TENSORS, project.ITERABLE], ids=["tensors", "iterable"])
-def test_an_evaluation_takes_every_sample_once(shared_service: Service, tmp_path: Path, data: str) -> None:
-    """Two hundred samples in batches of thirty: six full ones and one of twenty."""
-    folder = project.write(tmp_path / "p", data=data)
-    assert train(shared_service, folder, tmp_path / "m", "--max_steps", "10").code == 0
-    done = train(shared_service, folder, tmp_path / "m", "--mode", "eval")
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_loader_trains_to_the_same_bits_with_one_and_three_workers(
+    shared_service: Service, wholes: Callable[[str], Whole], tmp_path: Path, name: str
+) -> None:
+    """How a loader is read is said, and the number of workers does not change the final weights."""
+    whole = wholes(name)
+    done = train(shared_service, whole.folder, tmp_path, "--num_workers", "3")
     assert done.code == 0, done.said
-    assert performance(tmp_path / "m", "eval")["total_samples"] == 200
+    assert whole.said in done.said
+    assert weights_digest(whole.model_dir, 30) == weights_digest(tmp_path, 30)
 
 
-def test_a_walked_loader_resumes_where_it_was(shared_service: Service, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["tensors", "iterable"])
+def test_an_evaluation_takes_every_sample_once(
+    shared_service: Service, wholes: Callable[[str], Whole], name: str
+) -> None:
+    """Two hundred samples in batches of thirty: six full ones and one of twenty."""
+    whole = wholes(name)
+    done = train(shared_service, whole.folder, whole.model_dir, "--mode", "eval")
+    assert done.code == 0, done.said
+    assert performance(whole.model_dir, "eval")["total_samples"] == 200
+
+
+def test_a_walked_loader_resumes_where_it_was(
+    shared_service: Service, wholes: Callable[[str], Whole], tmp_path: Path
+) -> None:
     """A sequential source is replayed to its cursor: twice fifteen steps give the bits of thirty."""
-    folder = project.write(tmp_path / "p", data=project.ITERABLE)
-    assert train(shared_service, folder, tmp_path / "whole").code == 0
-    assert train(shared_service, folder, tmp_path / "parts", "--max_steps", "15").code == 0
-    assert train(shared_service, folder, tmp_path / "parts", "--max_steps", "30").code == 0
-    assert weights_digest(tmp_path / "whole", 30) == weights_digest(tmp_path / "parts", 30)
+    whole = wholes("iterable")
+    for last in ("15", "30"):
+        assert train(shared_service, whole.folder, tmp_path, "--max_steps", last, "--num_workers", "1").code == 0
+    assert weights_digest(whole.model_dir, 30) == weights_digest(tmp_path, 30)
 
 
 def test_a_worker_started_by_hand_brings_the_loader_itself(shared_service: Service, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ BROKEN = "if i in (7, 150): raise OSError('unreadable')"
 
 
 def train(service: Service, folder: Path, model_dir: Path, *options: str) -> Finished:
-    return service.run("--model_dir", str(model_dir), *options, cwd=folder, params="params.yaml")
+    return service.run("--model_dir", str(model_dir), "--num_workers", "1", *options, cwd=folder, params="params.yaml")
 
 
 def ledger(model_dir: Path) -> tuple[int, dict[str, Any]]:

@@ -42,10 +42,11 @@ class Lines:
 
 
 def poll(seconds: float = 60.0) -> Iterator[None]:
-    """Again and again until the time is over."""
+    """Again and again until the time is over, and leave the processor to those who are waited for."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         yield
+        time.sleep(0.01)
     raise AssertionError("it did not happen in time")
 
 
@@ -69,7 +70,7 @@ def test_a_shard_beyond_the_jobs_streams_is_told_so(service: Service, tmp_path: 
 
 def test_workers_that_come_go_and_are_killed_do_not_change_the_bits(service: Service, tmp_path: Path) -> None:
     """One worker dies by SIGKILL and another joins in the middle of a run; the weights are those of a quiet run."""
-    steps = ("--max_steps", "3000", "runconfig.checkpoint_steps", "0", "runconfig.log_steps", "1000")
+    steps = ("--max_steps", "2000", "runconfig.checkpoint_steps", "0", "runconfig.log_steps", "1000")
     assert service.run("--model_dir", str(tmp_path / "quiet"), "--num_workers", "1", *steps).code == 0
     first = service.worker()
     running = service.start("--model_dir", str(tmp_path / "wild"), "--num_workers", "1", *steps)
@@ -81,7 +82,7 @@ def test_workers_that_come_go_and_are_killed_do_not_change_the_bits(service: Ser
     first.kill()
     out, err = running.communicate(timeout=120)
     assert running.returncode == 0, out + err
-    assert weights_digest(tmp_path / "quiet", 3000) == weights_digest(tmp_path / "wild", 3000)
+    assert weights_digest(tmp_path / "quiet", 2000) == weights_digest(tmp_path / "wild", 2000)
 
 
 def test_a_second_job_waits_and_is_told_its_place(service: Service, tmp_path: Path) -> None:

@@ -24,8 +24,7 @@ def show(coordinator: str, as_json: bool) -> None:
     """Write the state of the coordinator at an address to stdout. Raises Unreachable, Refused, InvalidInput."""
     reply = ask(address_of(coordinator))
     if as_json:
-        text = MessageToJson(reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(json_of(reply) + "\n")
     else:
         Console().print(screen(reply))
 
@@ -39,6 +38,11 @@ def ask(address: str) -> coordinator_pb2.StatusReply:
         except grpc.RpcError as error:
             raise raised(error, address) from error
     return reply
+
+
+def json_of(reply: coordinator_pb2.StatusReply) -> str:
+    """A status as JSON, with every field that it has."""
+    return MessageToJson(reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
 
 
 def cancel_run(coordinator: str, run_id: str) -> None:
