@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from streamer.pipeline import Input
 
 DEFAULT_STREAMS = 4
-DEFAULT_PREFETCH = 8
 EVAL_SEED = 0
 
 
@@ -30,7 +29,7 @@ class LoaderInput:
     """What a loader gives. recipe: JSON of a native recipe, "" for a user's own loader.
 
     rows: None where the source is sequential. batch_size: of a whole step. description: one sentence for people.
-    opened: the data, opened here.
+    prefetch: batches kept ready in each stream; 0: workers find out. opened: the data, opened here.
     """
 
     spec: ElementSpec
@@ -41,7 +40,7 @@ class LoaderInput:
     recipe: str
     description: str
     seed: int | None = None
-    prefetch: int = DEFAULT_PREFETCH
+    prefetch: int = 0
     opened: Input | None = None
 
     @classmethod
@@ -138,7 +137,7 @@ def _plan(source: LoaderInput, config: RunConfig, of_mode: run_pb2.DataPlan, ste
         batch_size=source.batch_size,
         seed=config.seed if source.seed is None else source.seed,
         shuffle=source.shuffle,
-        prefetch=source.prefetch,
+        prefetch=config.prefetch or source.prefetch,
         element_spec=spec_to_bytes(source.spec),
         recipe=source.recipe,
         rows=source.rows or 0,

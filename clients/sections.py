@@ -68,6 +68,7 @@ class SystemKeys(BaseModel):
     num_replicas: Count | None = None
     max_simulated_replicas: Count = 2
     num_streams: Count | None = None
+    prefetch: Index = 0
     num_workers: Index | None = None
     num_workers_per_csx: Index | None = None
     execution_strategy: Literal["pipeline", "weight_streaming"] = "pipeline"

@@ -55,6 +55,11 @@ class Host:
     def readings(self) -> list[SeamReading]:
         return self._pusher.readings() if self._pusher else []
 
+    def resize(self, prefetch: int) -> None:
+        """Keep so many batches ready from now on."""
+        if self._pusher is not None:
+            self._pusher.resize(prefetch)
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:

@@ -175,6 +175,10 @@ class StreamPipeline:
         """
         return self._prefetch.get_some(most, nbytes, timeout, linger)
 
+    def resize(self, prefetch: int) -> None:
+        """Keep so many batches ready from now on."""
+        self._prefetch.resize(prefetch)
+
     def close(self) -> None:
         """Stop, within 2 s even if user code blocks."""
         self._prefetch.close()

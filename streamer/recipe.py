@@ -21,7 +21,8 @@ class Recipe(BaseModel):
     format, data_dir: which files. split: of IDX files. columns: which, in the order in which the model takes them;
     none means all, as they are. rows: of synthetic data. batch_size: samples of all replicas together.
     shuffle_block_rows: 0 shuffles fully at random. interleave_cycle_length: 0 reads file after file.
-    shuffle_seed: none takes the run's. cast_at: where columns are scaled and cast. prefetch: batches kept ready.
+    shuffle_seed: none takes the run's. cast_at: where columns are scaled and cast. prefetch: batches kept ready;
+    0: workers find out how many help.
     num_workers: accepted for CSoft's sake; how many workers read is not the recipe's affair.
     to_float16: what lands as float lands as float16. use_fake_data: synthetic data of the same spec.
     """
@@ -40,7 +41,7 @@ class Recipe(BaseModel):
     interleave_cycle_length: Count = 0
     interleave_block_length: Positive = 1
     drop_last_batch: bool = True
-    prefetch: Positive = 16
+    prefetch: Count = 0
     cast_at: Literal["arrival", "worker"] = "arrival"
     num_workers: Count = 0
     to_float16: bool = False

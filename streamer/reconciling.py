@@ -10,9 +10,11 @@ import grpc
 
 from streamer.assigned import AssignedInput
 from streamer.hosting import Host
+from streamer.self_tuning import SelfTuning
 from streamer.transport import Pusher
 from wire.channel import Security, connect
 from wire.readings import seam_message
+from wire.seam import SeamReading
 from wire.shared_memory import machine
 from wire.v1 import coordinator_pb2, ingest_pb2, run_pb2
 
@@ -38,6 +40,7 @@ class Hosts:
         self._failed = failed
         self._run = ("", "")
         self._input: AssignedInput | None = None
+        self._tuning: SelfTuning | None = None
         self._channel: grpc.Channel | None = None
         self._hosts: dict[int, Host] = {}
 
@@ -59,18 +62,24 @@ class Hosts:
     def close(self) -> None:
         """Host nothing."""
         self._let_go(list(self._hosts.values()))
-        self._input = None
+        self._input = self._tuning = None
         if self._channel is not None:
             self._channel.close()
             self._channel = None
 
     def seams(self) -> list[run_pb2.Seam]:
         """The latest readings of every hosted stream; from any thread."""
-        return [
-            seam_message(reading, self._worker, host.stream)
-            for host in list(self._hosts.values())
-            for reading in host.readings()
-        ]
+        return [seam_message(each, self._worker, host.stream) for host, readings in self._read() for each in readings]
+
+    def tuned_seams(self) -> list[run_pb2.Seam]:
+        """As `seams`, and the streams are tuned by them; from one thread, now and then."""
+        tuning, read = self._tuning, self._read()
+        if tuning is not None:
+            tuning.tune(read)
+        return [seam_message(each, self._worker, host.stream) for host, readings in read for each in readings]
+
+    def _read(self) -> list[tuple[Host, list[SeamReading]]]:
+        return [(host, host.readings()) for host in list(self._hosts.values())]
 
     def _opened(self, assignment: coordinator_pb2.Assignment, stream: int) -> AssignedInput | None:
         if self._input is not None:
@@ -80,6 +89,8 @@ class Hosts:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's loader may raise anything; the run is told
             self._failed(assignment.run_id, stream, error)
             return None
+        tuning = self._input.tuning
+        self._tuning = SelfTuning(self._input.encoder, tuning) if tuning is not None else None
         log.info("reading %s", self._input.describe())
         return self._input
 

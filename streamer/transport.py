@@ -118,6 +118,11 @@ class Pusher:
         if call is not None:
             call.cancel()
 
+    def resize(self, prefetch: int) -> None:
+        """Keep so many batches ready from now on, once there is a pipeline."""
+        if self._pipeline is not None:
+            self._pipeline.resize(prefetch)
+
     def readings(self) -> list[SeamReading]:
         """The seams of the pipeline, and "wire": how long sending and waiting for credit took."""
         return [*(self._pipeline.readings() if self._pipeline else ()), self._wire.reading()]

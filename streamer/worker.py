@@ -115,7 +115,7 @@ class Worker:
         log.info("connecting to the coordinator at %s", self._address)
         try:
             self._line.register(self._registration())
-            self._line.start_beating(self._hosts.seams, self._lines.taken)
+            self._line.start_beating(self._hosts.tuned_seams, self._lines.taken)
             while not self._line.left and (pause := self._work()) is not None:
                 self._hosts.close()
                 self._come_back(pause)

@@ -166,6 +166,12 @@ class Seam(Generic[T]):
                 some.append(self._take())
             return some
 
+    def resize(self, capacity: int) -> None:
+        """From now on hold so many items, one at least; those that are there stay."""
+        with self._lock:
+            self.capacity = max(1, capacity)
+            self._freed.notify_all()
+
     def close(self, error: BaseException | None = None) -> None:
         """Let nothing more in; `error` is raised to the consumer once the items left are taken."""
         with self._lock:

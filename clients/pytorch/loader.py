@@ -13,6 +13,7 @@ import torch
 from streamer.pipeline import Input, StreamSettings, recipe_input
 from streamer.plan import StreamPlan
 from streamer.recipe import Recipe
+from streamer.tuning import DEFAULT_PREFETCH
 from wire.codec import Frame
 from wire.cursor import Cursor
 from wire.elements import Column, Field, Ragged
@@ -74,7 +75,7 @@ class RecipeLoader:
             epochs=epochs,
             seed=seed,
             shuffle=recipe.shuffle,
-            prefetch=recipe.prefetch,
+            prefetch=recipe.prefetch or DEFAULT_PREFETCH,
         )
 
     def _batches(self, cursor: Cursor, settings: StreamSettings) -> Iterator[Any]:

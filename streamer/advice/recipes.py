@@ -101,7 +101,7 @@ def _unready(recipe: Recipe, section: str) -> Iterator[Remark]:
             f"{section}.prefetch",
             "1",
             "reading waits whenever one batch is ready that was not sent yet",
-            f"prefetch: {Recipe.model_fields['prefetch'].default}, or leave it out",
+            "leave it out: workers find out how many help",
         )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from streamer.tuning import MESSAGE_BYTES
 from wire.codec import Frame, Packed, Shelf, pack
 from wire.elements import ElementSpec
 
-MESSAGE_BYTES = 1 << 22
 _LINGER_S = 0.002
 
 GetSome = Callable[[int, int, float | None, float], list[Frame]]
@@ -15,11 +15,11 @@ GetSome = Callable[[int, int, float | None, float], list[Frame]]
 
 
 class Encoder:
-    """Groups and packs the frames of one spec into messages of about `message_bytes`."""
+    """Groups and packs the frames of one spec into messages of about `message_bytes`, which may change."""
 
     def __init__(self, spec: ElementSpec, message_bytes: int = MESSAGE_BYTES) -> None:
         self._spec = spec
-        self._message_bytes = message_bytes
+        self.message_bytes = message_bytes
 
     def message(self, frames: Sequence[Frame], shelf: Shelf | None = None) -> Packed:
         """One gRPC message with these frames. Raises wire.schema.CodecError for a batch that is not of the spec."""
@@ -30,4 +30,4 @@ class Encoder:
 
         get_some: a pipeline's. Raises what it raises for the first frame; later errors wait for the next call.
         """
-        return get_some(most, self._message_bytes, timeout, _LINGER_S)
+        return get_some(most, self.message_bytes, timeout, _LINGER_S)

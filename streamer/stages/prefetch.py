@@ -35,6 +35,10 @@ class Prefetch:
         """The next batches, one frame at least, until they are `most` or have `nbytes`. As wire.seam.Seam.get_some."""
         return self._seam.get_some(most, nbytes, timeout, linger)
 
+    def resize(self, capacity: int) -> None:
+        """Keep so many batches ready from now on."""
+        self._seam.resize(capacity)
+
     def close(self) -> None:
         """Stop and join the thread: at once if it waits at the seam, within 2 s even if user code blocks it."""
         self._upstream.interrupt()

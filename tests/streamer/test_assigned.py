@@ -116,3 +116,14 @@ def test_a_missing_params_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound) as missing:
         open_input(assignment(), "data.py", str(tmp_path / "no.yaml"), None)
     assert missing.value.where == str(tmp_path / "no.yaml")
+
+
+def test_a_depth_that_is_given_stays_and_one_that_is_not_is_tuned() -> None:
+    """0 in the plan leaves it to the worker, which begins with 16, or with what its budget holds."""
+    fixed, free = (open_input(assignment(prefetch=depth), None, None, None) for depth in (5, 0))
+    assert (fixed.settings.prefetch, fixed.tuning) == (5, None)
+    assert free.settings.prefetch == 16
+    assert free.tuning is not None
+    told = assignment(batch_size=2**20)  # 8 MiB: two int32 a sample
+    told.streams.extend(coordinator_pb2.StreamLease(stream=i) for i in range(4))
+    assert open_input(told, None, None, None).settings.prefetch == 4  # of 128 MiB for four streams

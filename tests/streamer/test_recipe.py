@@ -97,7 +97,7 @@ def test_problems_are_said_for_people(changes, message):
 def test_all_problems_at_once():
     """Several mistakes come in one error."""
     with pytest.raises(InvalidInput, match="3 things are wrong") as caught:
-        _recipe(shufle=True, prefetch=0, cast_at="never")
+        _recipe(shufle=True, prefetch=-1, cast_at="never")
     assert all(key in caught.value.what for key in ("shufle", "prefetch", "cast_at"))
 
 

@@ -50,6 +50,8 @@ class FakeChannel:
 class FakeInput:
     """An input of no run in particular."""
 
+    tuning = None
+
     def describe(self) -> str:
         return "nothing"
 

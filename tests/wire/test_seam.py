@@ -331,3 +331,16 @@ def test_a_producer_that_found_no_room_sleeps_until_half_of_it_is_free(pool):
     assert seam.get() == "b"
     waiting.result(PATIENCE)
     assert [seam.get() for _ in range(3)] == ["c", "d", "e"]
+
+
+def test_a_seam_that_grows_lets_in_who_waits() -> None:
+    """More room wakes a producer; less of it leaves what is there."""
+    seam: Seam[int] = Seam("s", 1)
+    seam.put(1)
+    with pytest.raises(TimeoutError):
+        seam.put(2, timeout=0.0)
+    seam.resize(3)
+    seam.put(2, timeout=0.0)
+    seam.resize(1)
+    assert [seam.get(1.0), seam.get(1.0)] == [1, 2]
+    assert seam.reading().capacity == 1

@@ -56,7 +56,7 @@ def test_a_good_recipe_is_left_alone(parts: Make) -> None:
         ({"interleave_cycle_length": 1}, "interleave_cycle_length", "interleave_cycle_length: 4"),
         ({"interleave_cycle_length": 99}, "interleave_cycle_length", "interleave_cycle_length: 12"),
         ({"columns": {"x": {"scale": 0.5}}, "cast_at": "worker"}, "cast_at", "cast_at: arrival"),
-        ({"prefetch": 1}, "prefetch", "prefetch: 16"),
+        ({"prefetch": 1}, "prefetch", "leave it out"),
         ({"num_workers": 8}, "num_workers", "runconfig.num_workers"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
