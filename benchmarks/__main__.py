@@ -24,7 +24,7 @@ STANDARD = (
     "tokens",
     "mlperf",
 )
-LONG = ("chaos", "recommendation", "sweep")
+LONG = ("autotune", "chaos", "recommendation", "sweep")
 
 
 def main(names: list[str]) -> int:
