@@ -17,6 +17,9 @@ ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "clients" / "fc_mnist" / "pytorch"
 BIN = Path(sys.executable).parent
 TWO = ("--multireplica", "--num_replicas", "2")
+_SLOWLY = ("runconfig.fabric_mode", "drain", "runconfig.drain_rate", "5000")
+ENDLESS = ("--max_steps", "100000", "runconfig.checkpoint_steps", "0", *_SLOWLY)
+"""A run that is there until it is stopped, and leaves the processor to others: twenty steps a second, not computed."""
 SECONDS = 120
 
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.e2e import project
-from tests.e2e.harness import BIN, PROJECT, ROOT, Finished, Service, python, serve
+from tests.e2e.harness import BIN, ENDLESS, PROJECT, ROOT, Finished, Service, python, serve
 
 pytestmark = pytest.mark.e2e
 
@@ -226,9 +226,7 @@ def test_a_lambda_as_data_function_is_refused_with_what_to_do(shared_service: Se
 
 def test_a_second_chief_of_the_same_model_dir_is_refused(service: Service, tmp_path: Path) -> None:
     """Two run.py cannot train into one model_dir at once."""
-    running = service.start(
-        "--model_dir", str(tmp_path / "m"), "--max_steps", "100000", "runconfig.checkpoint_steps", "0"
-    )
+    running = service.start("--model_dir", str(tmp_path / "m"), *ENDLESS)
     wait_until_training(service)
     assert_screen(service.run("--model_dir", str(tmp_path / "m"), "--max_steps", "100000"), "another run.py is chief")
     running.send_signal(signal.SIGINT)
@@ -242,7 +240,7 @@ def wait_until_training(service: Service) -> dict[str, object]:
         runs = service.status().get("runs", [])
         if runs and int(runs[-1].get("progress", {}).get("step", 0)) > 0:
             return dict(runs[-1])
-        time.sleep(0.01)
+        time.sleep(0.05)
     raise AssertionError(service.log.read_text())
 
 
@@ -276,7 +274,7 @@ def test_ctrl_c_before_the_first_step_is_clean_too(service: Service, tmp_path: P
     deadline = time.monotonic() + 60
     while "waiting for" not in str(service.status()) and time.monotonic() < deadline:
         assert running.poll() is None
-        time.sleep(0.01)
+        time.sleep(0.05)
     wafers = psutil.Process(service.process.pid).children(recursive=True)
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=15)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import BIN, ROOT, Finished, Service, weights_digest
+from tests.e2e.harness import BIN, ENDLESS, ROOT, Finished, Service, weights_digest
 
 pytestmark = pytest.mark.e2e
 
@@ -46,7 +46,7 @@ def poll(seconds: float = 60.0) -> Iterator[None]:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         yield
-        time.sleep(0.01)
+        time.sleep(0.05)
     raise AssertionError("it did not happen in time")
 
 
@@ -87,9 +87,7 @@ def test_workers_that_come_go_and_are_killed_do_not_change_the_bits(service: Ser
 
 def test_a_second_job_waits_and_is_told_its_place(service: Service, tmp_path: Path) -> None:
     """One wafer runs one job; the next one is queued, says how many are ahead, and runs when its turn comes."""
-    first = service.start(
-        "--model_dir", str(tmp_path / "a"), "--max_steps", "100000", "runconfig.checkpoint_steps", "0"
-    )
+    first = service.start("--model_dir", str(tmp_path / "a"), *ENDLESS)
     for _ in poll():
         runs = service.status().get("runs", [])
         if runs and runs[-1]["state"] == "running":
