@@ -70,6 +70,7 @@ def at_the_last_step(stage: Stage, model_dir: Path) -> bool:
 
 
 MOMENTS = (before_the_first_batch, mid_epoch, during_a_checkpoint, at_an_epochs_end, at_the_last_step)
+FLEETING = (during_a_checkpoint, at_the_last_step)
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
@@ -81,7 +82,7 @@ def test_a_kill_changes_nothing(
     stage.staff(2)
     model_dir = tmp_path / "m"
     chief = stage.chief(folder, model_dir)
-    until(lambda: moment(stage, model_dir), moment.__name__)
+    until(lambda: moment(stage, model_dir), moment.__name__, pause=0.002 if moment in FLEETING else 0.02)
     if role == "worker":
         stage.workers[0].kill()
         stage.workers[0].wait()
