@@ -15,7 +15,6 @@ from streamer.columns import size_of
 from streamer.input_function import InputFunction
 from streamer.order import Permutation
 from streamer.pipeline import Input, recipe_input
-from streamer.plan import Slice
 from streamer.recipe import Recipe
 from streamer.sources import IndexedSource, SequentialSource
 from streamer.sources.class_folders import is_picture
@@ -95,7 +94,7 @@ def facts(opened: Input, seconds: float) -> Iterator[tuple[str, str]]:
 def _indexed_facts(opened: Input, source: IndexedSource, seconds: float) -> Iterator[tuple[str, str]]:
     rows, reader = len(source), opened.reader(source, 0)
     sample = np.arange(min(rows, _SAMPLE_ROWS), dtype=np.int64)
-    size = _bytes(reader.read(Slice(0, 0, len(sample), 0), sample).batch) / len(sample)
+    size = _bytes(reader.read(0, 0, sample).batch) / len(sample)
     yield "read", "by row, in any order"
     yield "rows", f"{rows:,}"
     yield "bytes", f"{size:,.0f} a sample, {size * rows / 1e6:,.1f} MB in all"
@@ -130,7 +129,7 @@ def _gathers(reader: RowReader, rows: int, *, shuffled: bool) -> Iterator[Batch]
         order = Permutation(0, epoch, rows).take(order) if shuffled else order
         for start in range(0, rows, _BATCH):
             wanted = order[start : start + _BATCH]
-            batch = reader.read(Slice(epoch, start, start + len(wanted), 0), wanted).batch
+            batch = reader.read(epoch, start, wanted).batch
             yield {
                 name: column if shuffled or not isinstance(column, np.ndarray) else column.copy()
                 for name, column in batch.items()
