@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 
 from wire.elements import Landing
 
+_BLOCK = 1 << 17
+"""Values that are scaled at a time: they stay in a core's cache from one operation to the next."""
 ALIGNMENT = 64
 """Landed columns begin at a multiple of this: what computes with them need not move them again."""
 
@@ -38,11 +40,17 @@ def _scaled(column: npt.NDArray[Any], landing: Landing) -> npt.NDArray[Any]:
     if landing.scale == 1.0 and landing.offset == 0.0:
         return column if column.dtype == dtype else _cast(column, dtype)
     out = empty(column.shape, np.dtype(np.float32))
-    np.copyto(out, column, casting="unsafe")
-    np.multiply(out, np.float32(landing.scale), out=out)
-    if not (landing.offset == 0.0 and landing.scale > 0.0 and column.dtype.kind == "u"):  # 0 adds nothing
-        np.add(out, np.float32(landing.offset), out=out)
+    flat, values = out.reshape(-1), np.ascontiguousarray(column).reshape(-1)
+    for start in range(0, len(flat), _BLOCK):
+        _scale(flat[start : start + _BLOCK], values[start : start + _BLOCK], landing)
     return out if out.dtype == dtype else _cast(out, dtype)
+
+
+def _scale(out: npt.NDArray[np.float32], values: npt.NDArray[Any], landing: Landing) -> None:
+    np.copyto(out, values, casting="unsafe")
+    np.multiply(out, np.float32(landing.scale), out=out)
+    if not (landing.offset == 0.0 and landing.scale > 0.0 and values.dtype.kind == "u"):  # 0 adds nothing
+        np.add(out, np.float32(landing.offset), out=out)
 
 
 def _cast(column: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -132,14 +132,6 @@ class Seam(Generic[T]):
             if self._get_waits.blocked and (self._lingers is None or self._lingers()):
                 self._filled.notify_all()
 
-    def await_room(self) -> None:
-        """Wait until something may be put; of one producer alone, its next `put` does not wait. Raises SeamClosed."""
-        with self._lock:
-            if self._depth >= self.capacity and not self._closed:
-                self._block(self._freed, self._put_waits, lambda: self._depth < self.capacity, None, "no room")
-            if self._closed:
-                raise SeamClosed(self.name)
-
     def get(self, timeout: float | None = None) -> T:
         """Take the oldest item, waiting for one. Raises SeamClosed, TimeoutError, or the error it was failed with."""
         with self._lock:

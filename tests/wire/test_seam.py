@@ -67,19 +67,6 @@ def test_what_is_put_at_once_may_count_as_several_items():
     assert seam.reading().get_waits.total == 6
 
 
-def test_room_can_be_awaited_before_there_is_anything_to_put(pool):
-    """It comes with the first item taken; a closed seam has none."""
-    seam = Seam("map", 1)
-    seam.await_room()
-    seam.put("a")
-    clear = pool.submit(seam.await_room)
-    assert seam.get() == "a"
-    clear.result(PATIENCE)
-    seam.close()
-    with pytest.raises(SeamClosed):
-        seam.await_room()
-
-
 def test_a_seam_holds_at_least_one_item():
     """A capacity of 0 is refused, with the seam's name."""
     with pytest.raises(ValueError, match=r"'map'.*at least 1"):

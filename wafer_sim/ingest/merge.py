@@ -36,6 +36,10 @@ class Merge:
         self._timeout = timeout
         self._watch = watch
 
+    def has_next(self) -> bool:
+        """Whether `next` would give a batch without waiting."""
+        return bool(self._ports) and self._ports[self._turn].has_batch()
+
     def next(self) -> Arrived | None:
         """The next batch, None when every stream has ended. Raises Unreachable, naming the stream that is late."""
         while self._ports:

@@ -33,17 +33,18 @@ Arrays = tuple[npt.NDArray[np.generic], ...]
 
 
 class Arrived(NamedTuple):
-    """A batch that has landed, and what the ledger will know of it.
+    """A batch as it came, and what the ledger will know of it.
 
-    arrays: in the order and dtypes that the model takes; empty at the stream's end. host: the number of the push that
-    brought it; it rises with each push of a stream.
+    columns: in the order of the spec's fields, as views; empty at the stream's end. host: the number of the push that
+    brought it; it rises with each push of a stream. last_of: that push, where no other batch of its frame comes after.
     """
 
     taken: Taken
-    arrays: Arrays
+    columns: Arrays
     wire_bytes: int
     host: int
     end: bool
+    last_of: Push | None = None
 
     @property
     def cursor(self) -> Cursor:
@@ -85,28 +86,21 @@ class Push:
 
 
 class StreamPort:
-    """Where the batches of one stream arrive, in the dtypes that the model takes.
+    """Where the batches of one stream arrive, and land in the dtypes that the model takes.
 
     What lies in the seam and what may still be sent add up to one window, whoever hosts the stream; a pusher that
-    keeps to no credit is refused. The batches of a frame count as taken when the first of them is. Few batches have
-    landed at a time, so that they are still in a cache when they are used; what came meanwhile waits as it came.
+    keeps to no credit is refused. The batches of a frame count as taken when the first of them is. They wait as they
+    came, in a message or in shared memory, and land when they are wanted: they are in a cache when they are used.
 
     start: what was taken of the stream so far. tolerant: batches may have samples that could not be read.
-    ahead: once so many batches have landed, and wait, no more are landed.
     """
 
     def __init__(
-        self,
-        start: StreamPosition,
-        spec: ElementSpec,
-        dtypes: Sequence[str],
-        *,
-        tolerant: bool = False,
-        ahead: int = WINDOW_BATCHES,
+        self, start: StreamPosition, spec: ElementSpec, dtypes: Sequence[str], *, tolerant: bool = False
     ) -> None:
         self.stream = start.cursor.stream
         self.spec = spec
-        self.seam: Seam[list[Arrived]] = Seam(f"merge/{self.stream}", ahead)
+        self.seam: Seam[list[Arrived]] = Seam(f"merge/{self.stream}", 2 * WINDOW_BATCHES)
         self._next: deque[Arrived] = deque()
         self._dtypes = tuple(dtypes)
         self._tolerant = tolerant
@@ -165,33 +159,45 @@ class StreamPort:
         push.close()
 
     def arrive(self, push: Push, frame: Frame, wire_bytes: int) -> None:
-        """Land a frame, once there is room, and let it in; a duplicate is dropped and its credit given back.
+        """Let a frame in; a duplicate is dropped and its credit given back.
 
         Raises SeamClosed when the run is over, StaleLease for a push that was replaced, InvalidInput for a frame that
         does not fit, had no credit, or has a bad sample where none is tolerated.
         """
+        arrived = self._batches(push, frame, wire_bytes)
         with self._lock:
             self._require_now(push)
             self._require_credit(push, frame)
             self._require_good(push, frame)
-        self.seam.await_room()
-        arrived = self._batches(frame, wire_bytes, push.number)
-        push.landed += 1
-        with self._lock:
-            self._require_now(push)
             if self._gate.judge(push.lease, frame) is Verdict.TAKE:
                 self._window.entered(frame.batches, wire_bytes)
                 self.seam.put(arrived, size=wire_bytes, count=frame.batches)
             else:
+                push.landed += 1
                 self._grant(self._window.returned(frame.batches, wire_bytes))
 
     def take(self, timeout: float) -> Arrived:
         """The next batch in order. Raises TimeoutError, or SeamClosed when the run is over."""
         if not self._next:
-            self._next.extend(self.seam.get(timeout))
-            with self._lock:
-                self._grant(self._window.taken(len(self._next), sum(arrived.wire_bytes for arrived in self._next)))
+            self._refill(timeout)
         return self._next.popleft()
+
+    def has_batch(self) -> bool:
+        """Whether a batch, and not the stream's end, can be taken at once. For the thread that takes them."""
+        if not self._next and self.seam.depth:
+            self._refill(0.0)
+        return bool(self._next) and not self._next[0].end
+
+    def land(self, arrived: Arrived) -> Arrays:
+        """The columns of a batch in the dtypes that the model takes, in memory of their own; once for each batch.
+
+        Any one thread may do it, in the order in which they were taken.
+        """
+        fields = zip(arrived.columns, self.spec.fields, self._dtypes, strict=True)
+        arrays = tuple(land(column, field.landing, dtype) for column, field, dtype in fields)
+        if arrived.last_of is not None:
+            arrived.last_of.landed += 1
+        return arrays
 
     def ack(self, following: Cursor) -> None:
         """The step that used every batch before this cursor is committed."""
@@ -204,6 +210,11 @@ class StreamPort:
             self._closed = True
             if self._push is not None:
                 self._push.grants.close()
+
+    def _refill(self, timeout: float) -> None:
+        self._next.extend(self.seam.get(timeout))
+        with self._lock:
+            self._grant(self._window.taken(len(self._next), sum(arrived.wire_bytes for arrived in self._next)))
 
     def _first_grant(self, shared: SharedMemory | None) -> ingest_pb2.Grant:
         gate = self._gate
@@ -250,20 +261,16 @@ class StreamPort:
             log.warning("stream %d: worker %s reads no grants; its push is ended", self.stream, push.worker)
             push.grants.close()
 
-    def _batches(self, frame: Frame, wire_bytes: int, host: int) -> list[Arrived]:
-        """The batches of a frame, landed, with its bytes shared out among them to the last one."""
+    def _batches(self, push: Push, frame: Frame, wire_bytes: int) -> list[Arrived]:
+        """The batches of a frame, with its bytes shared out among them to the last one."""
+        host = push.number
         if frame.end:
             return [Arrived(_account(frame), (), wire_bytes, host, end=True)]
-        landed = [
-            _parts(land(_dense(frame, field.name), field.landing, dtype), frame.batches)
-            for field, dtype in zip(self.spec.fields, self._dtypes, strict=True)
-        ]
+        columns = zip(*(_parts(_dense(frame, field.name), frame.batches) for field in self.spec.fields), strict=True)
         share, rest = divmod(wire_bytes, frame.batches)
-        arrived = [
-            Arrived(taken, arrays, share, host, end=False)
-            for taken, arrays in zip(_accounts(frame), zip(*landed, strict=True), strict=True)
-        ]
-        arrived[-1] = arrived[-1]._replace(wire_bytes=share + rest)
+        taken = _accounts(frame)
+        arrived = [Arrived(t, c, share, host, end=False) for t, c in zip(taken, columns, strict=True)]
+        arrived[-1] = arrived[-1]._replace(wire_bytes=share + rest, last_of=push)
         return arrived
 
 

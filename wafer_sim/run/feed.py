@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
-
-import numpy as np
 
 from wafer_sim.accounts import totals
 from wafer_sim.ingest.merge import Merge
 from wafer_sim.ingest.patience import FIRST_SECONDS
-from wafer_sim.ingest.port import WINDOW_BATCHES, Arrays, StreamPort
+from wafer_sim.ingest.port import Arrays, Arrived, StreamPort
 from wafer_sim.ingest.punctuality import Punctuality
 from wafer_sim.ledger import Ledger, Taken
 from wafer_sim.run.board import Board
 from wafer_sim.run.tolerance import Tolerance
-from wire.elements import ElementSpec
 from wire.readings import by_name, seam_message
 from wire.schema import spec_from_bytes
 from wire.v1 import run_pb2
 
 PATIENCE_SECONDS = 2.0
-LANDED_BYTES = 2 * 2**20
-"""Of batches that have landed and wait, in each stream: together they should stay in a processor's cache."""
+
+
+Landed = tuple[tuple[Arrays, ...], tuple[Taken, ...]] | None
+"""The batches of a step, one per replica, and what the ledger will know of them; None after the last one."""
 
 
 class StepInput(NamedTuple):
@@ -43,11 +43,19 @@ class Feed:
     """Batches for steps, strictly by cursor; acks and ledger move when a step is committed.
 
     ledger: where the run starts. timeout: seconds that a step may wait for one batch. input_steps: how many steps of
-    the input are committed, since step 0.
+    the input are committed, since step 0. ahead: the batches of a step that are there land while the step before it
+    works; it costs a thread's waking, so whoever does not work is better off without.
     """
 
     def __init__(
-        self, plan: run_pb2.DataPlan, dtypes: Sequence[str], ledger: Ledger, timeout: float, board: Board
+        self,
+        plan: run_pb2.DataPlan,
+        dtypes: Sequence[str],
+        ledger: Ledger,
+        timeout: float,
+        board: Board,
+        *,
+        ahead: bool = True,
     ) -> None:
         spec = spec_from_bytes(plan.element_spec)
         tolerant = plan.HasField("bad_samples")
@@ -55,8 +63,7 @@ class Feed:
         self._board = board
         self.ledger = ledger
         self.input_steps = sum(position.batches for position in positions.values()) // plan.replicas
-        ahead = _ahead(spec, dtypes, plan.batch_size // plan.replicas)
-        self.ports = {s: StreamPort(p, spec, dtypes, tolerant=tolerant, ahead=ahead) for s, p in positions.items()}
+        self.ports = {stream: StreamPort(p, spec, dtypes, tolerant=tolerant) for stream, p in positions.items()}
         first = FIRST_SECONDS if plan.rows else timeout
         self._watch = Punctuality(self.ports, timeout, self._waiting, self._is_late, first)
         self._merges = [
@@ -65,20 +72,23 @@ class Feed:
         ]
         self._tolerance = _tolerance(plan, ledger)
         self._told = False
+        self._landing = ThreadPoolExecutor(1, "landing") if ahead else None
+        self._next: Future[Landed] | None = None
 
     def take(self) -> StepInput | None:
         """The next step's batches; None when the streams have ended. Raises Unreachable, SeamClosed."""
         start, late = time.perf_counter(), self._watch.late_seconds
-        arrived = [merge.next() for merge in self._merges]
+        landed = self._next.result() if self._next is not None else self._landed(self._arrived())
+        self._next = None
         wait = time.perf_counter() - start
         if self._told:
             self._told = False
             self._board.phase("running")
-        present = [batch for batch in arrived if batch is not None]
-        if len(present) < len(arrived):
+        if landed is None:
             return None
-        late = min(wait, self._watch.late_seconds - late)
-        return StepInput(tuple(b.arrays for b in present), tuple(b.taken for b in present), wait, late)
+        if self._landing is not None and all(merge.has_next() for merge in self._merges):
+            self._next = self._landing.submit(self._landed, self._arrived())
+        return StepInput(*landed, wait, min(wait, self._watch.late_seconds - late))
 
     def commit(self, step: StepInput, made: int, *, skipped: bool = False) -> None:
         """The step is part of the weights, or passed over: its batches are acked and never wanted again.
@@ -102,6 +112,18 @@ class Feed:
     def close(self) -> None:
         for port in self.ports.values():
             port.close()
+        if self._landing is not None:
+            self._landing.shutdown(wait=False)
+
+    def _arrived(self) -> list[Arrived | None]:
+        """The next batch of each replica; None where its streams have ended."""
+        return [merge.next() for merge in self._merges]
+
+    def _landed(self, arrived: Sequence[Arrived | None]) -> Landed:
+        present = [batch for batch in arrived if batch is not None]
+        if len(present) < len(arrived):
+            return None
+        return tuple(self.ports[b.cursor.stream].land(b) for b in present), tuple(b.taken for b in present)
 
     def _waiting(self, port: StreamPort, seconds: float) -> None:
         if seconds >= PATIENCE_SECONDS:
@@ -111,12 +133,6 @@ class Feed:
 
     def _is_late(self, port: StreamPort, seconds: float) -> None:
         self._board.late(port.stream, port.host, seconds)
-
-
-def _ahead(spec: ElementSpec, dtypes: Sequence[str], rows: int) -> int:
-    """How many batches of so many rows may have landed and wait, in each stream."""
-    sizes = (field.size * np.dtype(dtype).itemsize for field, dtype in zip(spec.fields, dtypes, strict=True))
-    return max(1, min(WINDOW_BATCHES, LANDED_BYTES // max(1, rows * sum(sizes))))
 
 
 def _tolerance(plan: run_pb2.DataPlan, ledger: Ledger) -> Tolerance:

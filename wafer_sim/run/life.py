@@ -54,7 +54,8 @@ class Run:
         self._spec = spec
         self._executor = _executor(program, spec, checkpoint, memory)
         timeout = spec.input_timeout or DEFAULT_INPUT_TIMEOUT
-        self.feed = Feed(spec.data, [t.dtype for t in program.inputs], _ledger(spec, checkpoint), timeout, board)
+        dtypes, works = [t.dtype for t in program.inputs], spec.fabric != run_pb2.FABRIC_DRAIN or spec.drain_rate > 0
+        self.feed = Feed(spec.data, dtypes, _ledger(spec, checkpoint), timeout, board, ahead=works)
         self.ingest = IngestServicer(board.run_id, self.feed.ports, sharing=not spec.tcp_only)
         self._work: Training | Evaluation
         if spec.mode == run_pb2.MODE_TRAIN:

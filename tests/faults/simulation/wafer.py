@@ -216,7 +216,9 @@ class Wafer(Process):
         skipped = self._skips.around(self._inputs + 1) is not None
         if not skipped:
             self.step += 1
-            self._state = self._state.after(trained(self._state.weights, (int(b.arrays[0][0]) for b in batches)))
+            self._state = self._state.after(
+                trained(self._state.weights, (int(self.ports[b.cursor.stream].land(b)[0][0]) for b in batches))
+            )
         self.world.check.commits(self._state.ledger, taken, skipped)
         self.world.check.committed(self._inputs, taken, self._state.weights)
         self._inputs += 1

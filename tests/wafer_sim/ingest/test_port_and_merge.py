@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -61,7 +60,7 @@ def test_values_land_in_the_dtype_that_the_model_takes() -> None:
     send(into, 3)
     into.take(1)
     into.take(1)
-    x, y = into.take(1).arrays
+    x, y = into.land(into.take(1))
     assert x.dtype == np.float32
     assert y.dtype == np.int64
     assert np.array_equal(x, np.full((3, 2), 2.0))
@@ -83,7 +82,7 @@ def test_the_batches_of_a_frame_come_out_one_by_one() -> None:
     into = port()
     into.enter(1, "w").arrive([several(0, 0, 3, b"state")], 100)
     arrived = [into.take(1) for _ in range(3)]
-    assert [a.arrays[0].tolist() for a in arrived] == [[[1 + i / 2] * 2] * 3 for i in range(3)]
+    assert [into.land(a)[0].tolist() for a in arrived] == [[[1 + i / 2] * 2] * 3 for i in range(3)]
     assert [a.wire_bytes for a in arrived] == [33, 33, 34]
     for i, taken in enumerate(a.taken for a in arrived):
         assert taken[:4] == (Cursor(0, 0, i), Cursor(0, 0, i + 1), 3, 7 + i)
@@ -107,27 +106,31 @@ def test_batches_in_one_frame_are_let_in_as_they_are_one_by_one() -> None:
         again.arrive([several(0, 4, 2)], 100)
 
 
-def test_few_batches_have_landed_at_a_time() -> None:
-    """A pusher's frames wait as they came until there is room; each batch taken makes some, and none is lost."""
-    into = port(ahead=2)
-    push = into.enter(1, "w")
-    with ThreadPoolExecutor(1) as pool:
-        arriving = pool.submit(push.arrive, [several(0, 3 * i, 3) for i in range(4)], 100)
-        taken = [into.take(5).cursor.sequence for _ in range(12)]
-        arriving.result(5)
-    assert taken == list(range(12))
-    assert into.seam.reading().occupancy <= 4
+def test_a_place_is_free_once_the_last_batch_of_its_frame_has_landed() -> None:
+    """Taking frees nothing, and the batches of a push that was replaced count for that push only."""
+    into = port()
+    first = into.enter(1, "w")
+    first.arrive([several(0, 0, 2), several(0, 2, 1)], 100)
+    second = into.enter(2, "new")
+    second.arrive([several(0, 3, 1)], 100)
+    taken, seen = [into.take(1) for _ in range(4)], []
+    for arrived in taken:
+        into.land(arrived)
+        seen.append((first.landed, second.landed))
+    assert seen == [(0, 0), (1, 0), (2, 0), (2, 1)]
 
 
-def test_who_waits_for_room_hears_that_the_run_is_over() -> None:
-    """Closing a port ends the wait of a pusher whose frames have no room."""
-    into = port(ahead=1)
-    push = into.enter(1, "w")
-    with ThreadPoolExecutor(1) as pool:
-        arriving = pool.submit(push.arrive, [several(0, 0, 1), several(0, 1, 1)], 100)
-        into.close()
-        with pytest.raises(SeamClosed):
-            arriving.result(5)
+def test_what_can_be_taken_at_once_is_known() -> None:
+    """A batch can; where there is none, or the stream ends, it cannot."""
+    into = port()
+    assert not into.has_batch()
+    send(into, 2, end=True)
+    seen = [into.has_batch()]
+    for _ in range(2):
+        into.take(1)
+        seen.append(into.has_batch())
+    assert seen == [True, True, False]
+    assert into.take(1).end
 
 
 def test_the_first_grant_says_where_to_start_and_how_much_may_be_sent() -> None:

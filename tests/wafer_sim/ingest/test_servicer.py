@@ -145,7 +145,7 @@ def ingest(request: pytest.FixtureRequest) -> Iterator[Ingest]:
 
 def taken(port: StreamPort, count: int) -> list[int]:
     """The numbers inside the next batches."""
-    return [int(port.take(20).arrays[0][0, 0]) for _ in range(count)]
+    return [int(port.land(port.take(20))[0][0, 0]) for _ in range(count)]
 
 
 def test_batches_arrive_in_order_under_credits(ingest: Ingest) -> None:
@@ -357,7 +357,7 @@ def test_batches_without_credit_are_refused() -> None:
     frames = [frame for _ in range(3 * WINDOW_BATCHES) for frame in pipeline.get_some(1, 1)]
     with pytest.raises(InvalidInput, match="worker rude sends batches without credit"):
         push.arrive(frames, 100)
-    assert [int(port.take(1).arrays[0][0, 0]) for _ in range(3)] == [0, 1, 2]
+    assert [int(port.land(port.take(1))[0][0, 0]) for _ in range(3)] == [0, 1, 2]
 
 
 def test_every_byte_that_was_sent_comes_back_as_credit() -> None:
