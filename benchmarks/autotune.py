@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.draining import Drain, Source, drained
 from benchmarks.measure import Figure, Result
 from benchmarks.service import coordinator
 from benchmarks.thinking import data as thinking
+from clients.analysis.draining import Drain, Source, drained
 from streamer.pipeline import loader_input
 from streamer.recipe import Recipe
 from streamer.tuning import DEFAULT_PREFETCH

@@ -25,6 +25,7 @@ from streamer.stages.reading import RowReader, cannot_pass
 from streamer.stages.repeat import RepeatSequential
 from streamer.stages.shard import ShardSequential
 from streamer.stages.shuffle import BlockShuffled, Shuffled
+from streamer.tuning import DEFAULT_PREFETCH
 from streamer.turns import Turns
 from wire.codec import Frame
 from wire.cursor import Cursor
@@ -48,7 +49,7 @@ class StreamSettings:
     epochs: int | None = None
     seed: int = 0
     shuffle: bool = False
-    prefetch: int = 16
+    prefetch: int = DEFAULT_PREFETCH
     pass_bad: bool = False
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 BUDGET_BYTES = 128 * 2**20
 """What all streams of a worker may keep ready together, where two batches in each are not more than that."""
 
-DEFAULT_PREFETCH = 16
+DEFAULT_PREFETCH = 32
 LEAST_PREFETCH, MOST_PREFETCH = 2, 1024
 MESSAGE_BYTES, MOST_MESSAGE_BYTES = 1 << 22, 1 << 24
 

@@ -20,7 +20,7 @@ from wire.elements import Batch, rows_of
 from wire.errors import Fault, InvalidInput
 
 _AHEAD_ROWS = 1 << 14
-_LARGEST_BYTES = 2 * 2**20
+_LARGEST_BYTES = 4 * 2**20
 _QUICK_S, _SLOW_S = 2e-3, 10e-3
 
 

@@ -9,6 +9,7 @@ import pytest
 from streamer.assigned import open_input
 from streamer.pipeline import recipe_input
 from streamer.recipe import Recipe
+from streamer.tuning import DEFAULT_PREFETCH
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
 from wire.errors import InvalidInput, NotFound
@@ -122,7 +123,7 @@ def test_a_depth_that_is_given_stays_and_one_that_is_not_is_tuned() -> None:
     """0 in the plan leaves it to the worker, which begins with 16, or with what its budget holds."""
     fixed, free = (open_input(assignment(prefetch=depth), None, None, None) for depth in (5, 0))
     assert (fixed.settings.prefetch, fixed.tuning) == (5, None)
-    assert free.settings.prefetch == 16
+    assert free.settings.prefetch == DEFAULT_PREFETCH
     assert free.tuning is not None
     told = assignment(batch_size=2**20)  # 8 MiB: two int32 a sample
     told.streams.extend(coordinator_pb2.StreamLease(stream=i) for i in range(4))

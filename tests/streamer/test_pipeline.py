@@ -31,7 +31,7 @@ def recipe_settings(
         epochs,
         recipe.shuffle_seed or 0,
         recipe.shuffle,
-        recipe.prefetch,
+        recipe.prefetch or 2,
     )
 
 

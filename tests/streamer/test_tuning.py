@@ -81,7 +81,7 @@ def test_a_larger_message_is_given_up_once(seen: list[Observation]) -> None:
 def test_bursts_want_room() -> None:
     """Where push and pipeline both wait there is more room each time, up to the budget: 64 batches of 1 MiB each."""
     path = walk(Tuning(), [observed(starved=0.4, blocked=0.4)] * 5)
-    assert [tuning.settings.prefetch for tuning in path] == [DEFAULT_PREFETCH, 32, 64, 64, 64, 64]
+    assert [tuning.settings.prefetch for tuning in path] == [DEFAULT_PREFETCH, 64, 64, 64, 64, 64]
 
 
 def test_one_side_that_waits_alone_wants_none() -> None:

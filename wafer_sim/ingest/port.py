@@ -26,7 +26,7 @@ from wire.v1 import ingest_pb2
 
 log = logging.getLogger(__name__)
 
-WINDOW_BATCHES = 64
+WINDOW_BATCHES = 128
 WINDOW_BYTES = 32 * 2**20
 
 Arrays = tuple[npt.NDArray[np.generic], ...]

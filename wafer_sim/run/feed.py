@@ -43,19 +43,11 @@ class Feed:
     """Batches for steps, strictly by cursor; acks and ledger move when a step is committed.
 
     ledger: where the run starts. timeout: seconds that a step may wait for one batch. input_steps: how many steps of
-    the input are committed, since step 0. ahead: the batches of a step that are there land while the step before it
-    works; it costs a thread's waking, so whoever does not work is better off without.
+    the input are committed, since step 0.
     """
 
     def __init__(
-        self,
-        plan: run_pb2.DataPlan,
-        dtypes: Sequence[str],
-        ledger: Ledger,
-        timeout: float,
-        board: Board,
-        *,
-        ahead: bool = True,
+        self, plan: run_pb2.DataPlan, dtypes: Sequence[str], ledger: Ledger, timeout: float, board: Board
     ) -> None:
         spec = spec_from_bytes(plan.element_spec)
         tolerant = plan.HasField("bad_samples")
@@ -72,8 +64,15 @@ class Feed:
         ]
         self._tolerance = _tolerance(plan, ledger)
         self._told = False
-        self._landing = ThreadPoolExecutor(1, "landing") if ahead else None
+        self._landing: ThreadPoolExecutor | None = None
         self._next: Future[Landed] | None = None
+
+    def land_ahead(self) -> None:
+        """From now on the batches of a step that are there land while the step before it is worked on.
+
+        It costs the waking of a thread: where a step does no work, there is nothing to gain.
+        """
+        self._landing = ThreadPoolExecutor(1, "landing")
 
     def take(self) -> StepInput | None:
         """The next step's batches; None when the streams have ended. Raises Unreachable, SeamClosed."""
@@ -110,10 +109,14 @@ class Feed:
         return [seam_message(reading) for reading in by_name(messages).values()]
 
     def close(self) -> None:
+        """Nothing more is let in; who waits in `take` hears of it. From any thread."""
         for port in self.ports.values():
             port.close()
+
+    def leave(self) -> None:
+        """No step is taken any more. For the thread that took them."""
         if self._landing is not None:
-            self._landing.shutdown(wait=False)
+            self._landing.shutdown()
 
     def _arrived(self) -> list[Arrived | None]:
         """The next batch of each replica; None where its streams have ended."""

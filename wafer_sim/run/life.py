@@ -54,8 +54,9 @@ class Run:
         self._spec = spec
         self._executor = _executor(program, spec, checkpoint, memory)
         timeout = spec.input_timeout or DEFAULT_INPUT_TIMEOUT
-        dtypes, works = [t.dtype for t in program.inputs], spec.fabric != run_pb2.FABRIC_DRAIN or spec.drain_rate > 0
-        self.feed = Feed(spec.data, dtypes, _ledger(spec, checkpoint), timeout, board, ahead=works)
+        self.feed = Feed(spec.data, [t.dtype for t in program.inputs], _ledger(spec, checkpoint), timeout, board)
+        if spec.fabric != run_pb2.FABRIC_DRAIN or spec.drain_rate > 0:
+            self.feed.land_ahead()
         self.ingest = IngestServicer(board.run_id, self.feed.ports, sharing=not spec.tcp_only)
         self._work: Training | Evaluation
         if spec.mode == run_pb2.MODE_TRAIN:
@@ -72,6 +73,7 @@ class Run:
                 self._work.run()
         finally:
             self.feed.close()
+            self.feed.leave()
         if self._fault is not None:
             raise self._fault
         self._work.end()

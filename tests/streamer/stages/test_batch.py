@@ -116,8 +116,8 @@ def test_more_are_gathered_while_it_is_quick_and_they_are_small():
     assert seen == [2, 4, 8, 12, 12, 6, 3]
     together.failed()
     assert together.batches == 1
-    together.took(0.0, 1 << 20)
     together.took(0.0, 2 << 20)
+    together.took(0.0, 4 << 20)
     assert together.batches == 2
 
 

@@ -109,7 +109,7 @@ def test_resume_gives_the_same_pictures(tmp_path, streams):
     assert len(whole) == 2 * ROWS / 4
     for cursor, frame in whole.items():
         again = _frames(opened, settings, cursor)[0]
-        assert np.array_equal(again.batch["x"], frame.batch["x"]) and again.digest == frame.digest
+        assert np.array_equal(again.batch["x"], frame.batch["x"]) and again.digests == frame.digests
         assert np.array_equal(again.batch["y"], frame.row_numbers)
 
 

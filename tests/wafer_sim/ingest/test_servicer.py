@@ -390,14 +390,12 @@ def test_a_late_frame_of_a_push_that_was_replaced_is_not_let_in() -> None:
 
 def test_a_push_hears_what_landed_of_its_own_batches() -> None:
     """Credit that comes back for what another host has sent frees nothing in the memory of this one."""
-    port = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",))
-    pipeline = Batches(Cursor(0), WINDOW_BATCHES)
-    port.enter(1, "old").arrive([frame for _ in range(WINDOW_BATCHES - 1) for frame in pipeline.get_some(1, 1)], 100)
+    port, lump = StreamPort(StreamPosition(Cursor(0)), SPEC, ("int32",)), WINDOW_BATCHES // 4
+    pipeline = Batches(Cursor(0), 4 * lump)
+    port.enter(1, "old").arrive([frame for _ in range(2 * lump) for frame in pipeline.get_some(1, 1)], 100)
     new = port.enter(2, "new")
-    landed = []
-    for count in (0, 1):
-        new.arrive([frame for _ in range(count) for frame in pipeline.get_some(1, 1)], 10)
-        for _ in range(WINDOW_BATCHES // 4):
-            port.take(1)
-        landed.append([new.grants.get(0) for _ in range(new.grants.reading().depth)][-1].landed)
-    assert landed == [0, 1]
+    new.arrive([frame for _ in range(lump) for frame in pipeline.get_some(1, 1)], 10)
+    for _ in range(3 * lump):
+        port.land(port.take(1))
+    landed = [new.grants.get(0).landed for _ in range(new.grants.reading().depth)]
+    assert landed == [0, 0, 0, lump - 1], "a grant is made when a batch is taken, before that batch lands"
