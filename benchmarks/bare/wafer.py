@@ -22,5 +22,5 @@ def same_history(history: bytes, *_: Any) -> bytes:
 
 if __name__ == "__main__":
     replace(Feed, "commit", commit)
-    replace(gate, "history_after", same_history)
+    replace(gate, "history_over", same_history)
     sys.exit(wafer_process.main())
