@@ -13,6 +13,7 @@ STANDARD = (
     "compiling",
     "overhead",
     "drain",
+    "latency",
     "memory",
     "executor",
     "assignment",

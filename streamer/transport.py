@@ -13,7 +13,7 @@ from streamer.arena import Arena
 from streamer.credits import Credits
 from streamer.pipeline import StreamPipeline
 from streamer.resume import Resume
-from streamer.stages.encode import Encoder
+from streamer.stages.encode import Encoder, Lingering
 from wire.channel import MAX_MESSAGE_BYTES
 from wire.codec import Frame, Packed, cursor_from
 from wire.cursor import Cursor
@@ -78,6 +78,7 @@ class Pusher:
         self._encoder = encoder
         self._open = opened
         self._credits = Credits()
+        self._lingering = Lingering()
         self._arena: Arena | None = None
         self._started = threading.Event()
         self._start: tuple[Cursor, Resume] | None = None
@@ -177,7 +178,7 @@ class Pusher:
         pipeline = self._opened(*self._start)
         end = False
         while not end and (allowed := self._awaited_credit()):
-            frames = self._encoder.group(pipeline.get_some, PATIENCE_SECONDS, allowed)
+            frames = self._encoder.group(pipeline.get_some, self._lingering, PATIENCE_SECONDS, allowed)
             end = frames[-1].end
             message = self._message(frames)
             self._credits.spend(sum(frame.batches for frame in frames), message.size)

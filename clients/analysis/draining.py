@@ -58,6 +58,7 @@ class Source:
 class Drain:
     """How a source is consumed: so many steps, at `rate` samples a second; 0: as fast as they come.
 
+    prefetch: batches kept ready in each stream; 0: workers find out.
     cores: the processors that each worker is kept to, where they are. patience: seconds that a batch is waited for.
     """
 
@@ -66,7 +67,7 @@ class Drain:
     rate: float = 0.0
     tcp_only: bool = False
     streams: int = STREAMS
-    prefetch: int = 16
+    prefetch: int = 0
     cores: Sequence[Iterable[int]] = ()
     patience: float = PATIENCE_SECONDS
 
