@@ -1,4 +1,4 @@
-"""How much the data plane carries, beside its limits: two workers, real MNIST, float32 at the replica, no arithmetic."""
+"""How much the data plane carries, beside its limits: two workers, real MNIST, float32 at a replica, no arithmetic."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def land(column: npt.NDArray[Any], landing: Landing | None, dtype: str | None = 
     final = np.dtype(dtype or (landing.dtype if landing else column.dtype))
     if landing is None:
         return _cast(column, final)
-    if column.dtype == np.uint8 and "float16" in (landing.dtype, final.name):
+    if column.dtype == np.uint8 and final != np.bool_ and "float16" in (landing.dtype, final.name):
         return _looked_up(column, _table(landing, final.name))
     scaled = _scaled(column, landing)
     return _cast(scaled, final) if scaled is column or scaled.dtype != final else scaled

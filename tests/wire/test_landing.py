@@ -77,3 +77,24 @@ def test_landing_leaves_what_arrived_as_it_is(dtype):
     assert (landed == 3).all()
     assert (landed.shape, landed.dtype) == ((3, 2), np.float32)
     assert (column == 1).all()
+
+
+@pytest.mark.parametrize("scale", [(1.0, 0.0), (0.5, 1.0)])
+@pytest.mark.parametrize("landed", NUMBERS)
+@pytest.mark.parametrize("travelled", NUMBERS)
+def test_every_pair_of_dtypes_is_cast_on_arrival_as_at_the_worker(travelled, landed, scale):
+    """Whatever travels and whatever it lands as, every consumer sees the bits that the worker would have sent."""
+    column, landing = np.arange(2, 10).astype(travelled), Landing(landed, *scale)
+    for consumer in NUMBERS:
+        at_worker = land(land(column, landing), None, consumer)
+        on_arrival = land(column, landing, consumer)
+        assert (on_arrival.dtype, on_arrival.tobytes()) == (np.dtype(consumer), at_worker.tobytes())
+
+
+def test_large_columns_are_scaled_as_small_ones():
+    """They are scaled a part at a time, which changes no value."""
+    column = np.random.default_rng(1).integers(0, 255, (700, 401), dtype=np.uint8)
+    expected = column.astype(np.float32) * np.float32(0.3) + np.float32(-0.4)
+    assert np.array_equal(land(column, Landing("float32", 0.3, -0.4)), expected)
+    strided = column[:, ::2]
+    assert np.array_equal(land(strided, Landing("float32", 0.3, -0.4)), expected[:, ::2])
