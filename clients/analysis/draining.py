@@ -74,28 +74,33 @@ class Drain:
 
 def drained(address: str, model_dir: Path, source: Source, drain: Drain) -> run_pb2.Finished:
     """Drain a source through workers of its own, to the end of the steps. Raises the Fault that ended the run early."""
-    program = consumer(source.spec)
-    checkpoints.write(model_dir, Checkpoint(0, State({}), executable=program.digest()))
     with Session(address) as session:
-        session.elect(str(model_dir))
-        spec = run_pb2.RunSpec(
-            mode=run_pb2.MODE_TRAIN,
-            fabric=run_pb2.FABRIC_DRAIN,
-            model_dir=str(model_dir),
-            executable=session.compile(program.to_json()).executable,
-            data=plan_of(source, drain),
-            session=session.id,
-            max_steps=drain.steps,
-            drain_rate=drain.rate,
-            input_timeout=drain.patience,
-            tcp_only=drain.tcp_only,
-        )
-        run_id = session.submit(spec).run_id
+        run_id = submitted(session, model_dir, source, drain)
         own = source.own(session.address, session.id) if source.own is not None else None
         with LocalWorkers(drain.workers, session.address, session.id, source.loader, own=own) as workers:
             workers.start()
             workers.bind(drain.cores)
             return _to_the_end(session, run_id)
+
+
+def submitted(session: Session, model_dir: Path, source: Source, drain: Drain) -> str:
+    """The id of a run that drains a source, and waits for workers. Raises Fault."""
+    program = consumer(source.spec)
+    checkpoints.write(model_dir, Checkpoint(0, State({}), executable=program.digest()))
+    session.elect(str(model_dir))
+    spec = run_pb2.RunSpec(
+        mode=run_pb2.MODE_TRAIN,
+        fabric=run_pb2.FABRIC_DRAIN,
+        model_dir=str(model_dir),
+        executable=session.compile(program.to_json()).executable,
+        data=plan_of(source, drain),
+        session=session.id,
+        max_steps=drain.steps,
+        drain_rate=drain.rate,
+        input_timeout=drain.patience,
+        tcp_only=drain.tcp_only,
+    )
+    return session.submit(spec).run_id
 
 
 def _to_the_end(session: Session, run_id: str) -> run_pb2.Finished:
