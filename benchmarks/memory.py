@@ -46,7 +46,8 @@ def measure() -> Result:
             above = max(settled) - imported
             bound = f"<= {ABOVE_IMPORTS_MIB:g} MiB"
             figures.append(Figure(f"{who}: above its imports", "MiB", [above], bound, above <= ABOVE_IMPORTS_MIB))
-    notes = f"{SAMPLES:,} samples at {RATE:,} samples/s; a worker imports {imported:,.0f} MiB; growth: the median of the last fifth over that of the second."
+    notes = f"{SAMPLES:,} samples at {RATE:,} samples/s; a worker imports {imported:,.0f} MiB; "
+    notes += "growth: the median of the last fifth over that of the second."
     return Result("memory", "python -m benchmarks memory", figures, notes)
 
 
