@@ -10,6 +10,8 @@ from typing import Any
 
 from torch.utils import _pytree
 
+from wire.staying import everything_seen
+
 OfBatch = Callable[[Any], Any]
 
 
@@ -62,5 +64,7 @@ def _arguments(frame: FrameType) -> list[Any]:
 
 
 def _function(code: CodeType) -> FunctionType | None:
-    found = [each for each in gc.get_referrers(code) if isinstance(each, FunctionType) and each.__code__ is code]
+    with everything_seen():
+        referrers = gc.get_referrers(code)
+    found = [each for each in referrers if isinstance(each, FunctionType) and each.__code__ is code]
     return found[0] if len(found) == 1 else None

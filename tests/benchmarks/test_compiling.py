@@ -29,7 +29,7 @@ def test_bert_large_is_of_its_size() -> None:
 def test_a_process_is_measured_to_its_end(tmp_path: Path) -> None:
     """Its processor time and the most memory it held; one that fails is no measurement."""
     spent = compiling._spent(["-c", "held = b'x' * 2**27; sum(range(10**6))"], tmp_path)
-    assert 0.125 < spent.memory < 1
+    assert spent.memory > 0.125
     assert 0 < spent.cpu <= 60
     with pytest.raises(AssertionError, match="ended with 3"):
         compiling._spent(["-c", "raise SystemExit(3)"], tmp_path)

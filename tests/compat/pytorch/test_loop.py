@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
 
@@ -12,6 +13,7 @@ from compat.pytorch.callee import function_of
 from compat.pytorch.loop import Loop, Name, Seen
 from compat.pytorch.modes import EVAL
 from wire.errors import Refused
+from wire.staying import staying
 
 BATCH = (torch.ones(4, 3, dtype=torch.float16), torch.zeros(4, dtype=torch.int32))
 
@@ -72,6 +74,24 @@ def test_the_innermost_function_of_the_batch_is_found():
     assert runner(BATCH) == 24
     assert found[0]((torch.ones(1), torch.ones(1))) == 4
     assert function_of([torch.ones(1)], sys._getframe()) is None
+
+
+def test_a_function_that_the_collector_leaves_alone_is_found():
+    """What was imported for good before the loop began is the user's, too."""
+    found = []
+
+    def loss_of(data):
+        found.append(function_of(BATCH, sys._getframe()))
+        return data
+
+    with staying():
+        pass
+    try:
+        loss_of(BATCH)
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+    assert found[0] is not None
 
 
 def test_the_loop_is_given_the_systems_losses():
