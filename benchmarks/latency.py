@@ -27,7 +27,7 @@ THINKING = Path(thinking.__file__)
 
 
 def measure() -> Result:
-    """Two workers that think about each batch; over TCP and through shared memory in turn."""
+    """One worker that thinks about each batch; over TCP and through shared memory in turn."""
     ages: dict[str, list[list[float]]] = {"over TCP": [], "through shared memory": []}
     load = os.getloadavg()[0]
     for run in range(RUNS + 1):
@@ -38,7 +38,7 @@ def measure() -> Result:
     figures = [figure for name, found in ages.items() for figure in _figures(name, found)]
     notes = (
         f"{STEPS - FIRST} batches of {BATCH} a run, {28 * 28 * 4 * BATCH / 2**10:,.0f} KiB each, one every "
-        f"{THINK_SECONDS * 1e3:g} ms from each of two workers; one warm-up. Load at the start: {load:.1f}."
+        f"{THINK_SECONDS * 1e3:g} ms from one worker; one warm-up. Load at the start: {load:.1f}."
     )
     return Result("latency", "python -m benchmarks latency", figures, notes)
 
@@ -58,7 +58,7 @@ def _ages(*, tcp_only: bool) -> list[float]:
         ages = folder / "ages.json"
         serve = [sys.executable, "-m", "benchmarks.stamped.serve", str(folder / "state"), str(ages)]
         with coordinator(folder, serve) as (address, _):
-            drained(address, folder / "run", _source(folder), Drain(STEPS, tcp_only=tcp_only, streams=2))
+            drained(address, folder / "run", _source(folder), Drain(STEPS, workers=1, tcp_only=tcp_only, streams=1))
         noted: list[float] = json.loads(ages.read_text())
     return noted[FIRST:]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from wire.schema import spec_from_bytes
 from wire.v1 import run_pb2
 
 PATIENCE_SECONDS = 2.0
+AHEAD_STEPS, AHEAD_BYTES = 4, 1 << 21
+"""How many steps' batches land ahead, while they came in fewer bytes: they should be in a cache when they are used."""
 
 
 Landed = tuple[tuple[Arrays, ...], tuple[Taken, ...]] | None
@@ -65,10 +68,10 @@ class Feed:
         self._tolerance = _tolerance(plan, ledger)
         self._told = False
         self._landing: ThreadPoolExecutor | None = None
-        self._next: Future[Landed] | None = None
+        self._ahead: deque[tuple[Future[Landed], int]] = deque()
 
     def land_ahead(self) -> None:
-        """From now on the batches of a step that are there land while the step before it is worked on.
+        """From now on the batches of the next steps that are there land while the one before them is worked on.
 
         It costs the waking of a thread: where a step does no work, there is nothing to gain.
         """
@@ -77,16 +80,15 @@ class Feed:
     def take(self) -> StepInput | None:
         """The next step's batches; None when the streams have ended. Raises Unreachable, SeamClosed."""
         start, late = time.perf_counter(), self._watch.late_seconds
-        landed = self._next.result() if self._next is not None else self._landed(self._arrived())
-        self._next = None
+        landed = self._ahead.popleft()[0].result() if self._ahead else self._landed(self._arrived())
         wait = time.perf_counter() - start
         if self._told:
             self._told = False
             self._board.phase("running")
         if landed is None:
             return None
-        if self._landing is not None and all(merge.has_next() for merge in self._merges):
-            self._next = self._landing.submit(self._landed, self._arrived())
+        if self._landing is not None:
+            self._look_ahead(self._landing)
         return StepInput(*landed, wait, min(wait, self._watch.late_seconds - late))
 
     def commit(self, step: StepInput, made: int, *, skipped: bool = False) -> None:
@@ -117,6 +119,15 @@ class Feed:
         """No step is taken any more. For the thread that took them."""
         if self._landing is not None:
             self._landing.shutdown()
+
+    def _look_ahead(self, landing: ThreadPoolExecutor) -> None:
+        """Have what is there landed, for a few steps; of large batches for one."""
+        while len(self._ahead) < AHEAD_STEPS and all(merge.has_next() for merge in self._merges):
+            if self._ahead and sum(size for _, size in self._ahead) >= AHEAD_BYTES:
+                return
+            arrived = self._arrived()
+            size = sum(batch.wire_bytes for batch in arrived if batch is not None)
+            self._ahead.append((landing.submit(self._landed, arrived), size))
 
     def _arrived(self) -> list[Arrived | None]:
         """The next batch of each replica; None where its streams have ended."""

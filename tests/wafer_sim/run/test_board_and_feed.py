@@ -10,7 +10,7 @@ from wafer_sim.ingest import merge
 from wafer_sim.ledger import Ledger, StreamPosition, Taken
 from wafer_sim.run import feed
 from wafer_sim.run.board import Board, position_message
-from wafer_sim.run.feed import Feed
+from wafer_sim.run.feed import AHEAD_STEPS, Feed
 from wire.codec import BadSample, Frame
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
@@ -235,3 +235,21 @@ def test_a_position_is_told_whole() -> None:
     """Cursor, samples and batches."""
     told = position_message(StreamPosition(Cursor(3, 1, 2), 70, 7))
     assert (told.next.stream, told.next.epoch, told.next.sequence, told.samples, told.batches) == (3, 1, 2, 70, 7)
+
+
+def test_what_lands_ahead_is_taken_in_the_same_order() -> None:
+    """The steps are those of a feed that lands nothing ahead, to the end of the streams; a few are landed, not all."""
+    ahead, plain = (fed(board(), replicas=1, counts={0: 30, 1: 30}) for _ in range(2))
+    ahead.land_ahead()
+    taken: list[list[tuple[Cursor, list[int]]]] = []
+    for given in (ahead, plain):
+        steps: list[tuple[Cursor, list[int]]] = []
+        while (step := given.take()) is not None:
+            steps.append((step.taken[0].cursor, step.batches[0][0].tolist()))
+            given.commit(step, len(steps))
+            left = sum(port.seam.depth for port in given.ports.values())
+            assert left >= 60 - len(steps) - AHEAD_STEPS
+        taken.append(steps)
+    ahead.leave()
+    assert taken[0] == taken[1]
+    assert len(taken[1]) == 60
