@@ -111,8 +111,7 @@ def one_by_one(frame: Frame) -> list[Frame]:
     count = frame.batches
     if count == 1:
         return [frame]
-    rows = frame.rows // count
-    cursors = [*map(frame.cursor.further, range(count)), frame.following]
+    rows, cursors = frame.rows // count, frame.cursors()
     numbers = [None] * count if frame.row_numbers is None else np.split(frame.row_numbers, count)
     states = [b""] * (count - 1) + [frame.loader_state]
     return [

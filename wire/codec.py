@@ -68,6 +68,10 @@ class Frame:
         """How many there are; an end counts as one."""
         return len(self.digests)
 
+    def cursors(self) -> list[Cursor]:
+        """Of each batch, and where the stream goes on."""
+        return [*map(self.cursor.further, range(self.batches)), self.following]
+
 
 class Shelf(Protocol):
     """Memory that the consumer of a message sees too."""

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-from wafer_sim.ingest.port import Arrived, StreamPort
+from wafer_sim.ingest.arrived import Arrived
+from wafer_sim.ingest.port import StreamPort
 from wire.errors import Unreachable
 
 SLICE_SECONDS = 0.1

@@ -6,17 +6,14 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
+from wafer_sim.ingest.arrived import Arrays, Arrived, Landings, batches_of
 from wafer_sim.ingest.credits import CreditWindow
 from wafer_sim.ingest.gate import Gate, Verdict
-from wafer_sim.ledger import StreamPosition, Taken
+from wafer_sim.ledger import StreamPosition
 from wire.codec import Frame, cursor_message
 from wire.cursor import Cursor
-from wire.elements import ElementSpec, Ragged
+from wire.elements import ElementSpec
 from wire.errors import InvalidInput, StaleLease
 from wire.landing import land
 from wire.payload import Bytes
@@ -29,28 +26,6 @@ log = logging.getLogger(__name__)
 WINDOW_BATCHES = 128
 WINDOW_BYTES = 32 * 2**20
 
-Arrays = tuple[npt.NDArray[np.generic], ...]
-
-
-class Arrived(NamedTuple):
-    """A batch as it came, and what the ledger will know of it.
-
-    columns: in the order of the spec's fields, as views; empty at the stream's end. host: the number of the push that
-    brought it; it rises with each push of a stream. last_of: that push, where no other batch of its frame comes after.
-    """
-
-    taken: Taken
-    columns: Arrays
-    wire_bytes: int
-    host: int
-    end: bool
-    last_of: Push | None = None
-
-    @property
-    def cursor(self) -> Cursor:
-        """Where the batch is."""
-        return self.taken.cursor
-
 
 class Push:
     """One worker's push into a port: its lease, its number among the pushes of the stream, the grants to be sent."""
@@ -61,7 +36,7 @@ class Push:
         self.worker = worker
         self.shared = shared
         self.number = 0
-        self.landed = 0
+        self.landings = Landings()
         self.grants: Seam[ingest_pb2.Grant] = Seam("grants", 4 * WINDOW_BATCHES)
 
     def close(self) -> None:
@@ -76,7 +51,7 @@ class Push:
         return self.shared.memory if self.shared is not None else None
 
     def arrive(self, frames: Sequence[Frame], message_bytes: int) -> None:
-        """Land frames and let them in, the bytes of their message shared out among them to the last one.
+        """Let frames in, the bytes of their message shared out among them to the last one.
 
         Raises StaleLease, SeamClosed when the run is over, InvalidInput for a frame that does not fit.
         """
@@ -164,7 +139,7 @@ class StreamPort:
         Raises SeamClosed when the run is over, StaleLease for a push that was replaced, InvalidInput for a frame that
         does not fit, had no credit, or has a bad sample where none is tolerated.
         """
-        arrived = self._batches(push, frame, wire_bytes)
+        arrived = batches_of(frame, self.spec, push.number, push.landings, wire_bytes)
         with self._lock:
             self._require_now(push)
             self._require_credit(push, frame)
@@ -173,7 +148,7 @@ class StreamPort:
                 self._window.entered(frame.batches, wire_bytes)
                 self.seam.put(arrived, size=wire_bytes, count=frame.batches)
             else:
-                push.landed += 1
+                push.landings.frames += 1
                 self._grant(self._window.returned(frame.batches, wire_bytes))
 
     def take(self, timeout: float) -> Arrived:
@@ -196,7 +171,7 @@ class StreamPort:
         fields = zip(arrived.columns, self.spec.fields, self._dtypes, strict=True)
         arrays = tuple(land(column, field.landing, dtype) for column, field, dtype in fields)
         if arrived.last_of is not None:
-            arrived.last_of.landed += 1
+            arrived.last_of.frames += 1
         return arrays
 
     def ack(self, following: Cursor) -> None:
@@ -252,7 +227,9 @@ class StreamPort:
         push = self._push
         if due is None or push is None:
             return
-        grant = ingest_pb2.Grant(batches=due[0], bytes=due[1], acked=cursor_message(self._acked), landed=push.landed)
+        grant = ingest_pb2.Grant(
+            batches=due[0], bytes=due[1], acked=cursor_message(self._acked), landed=push.landings.frames
+        )
         try:
             push.grants.put(grant, timeout=0)
         except SeamClosed:
@@ -260,59 +237,3 @@ class StreamPort:
         except TimeoutError:
             log.warning("stream %d: worker %s reads no grants; its push is ended", self.stream, push.worker)
             push.grants.close()
-
-    def _batches(self, push: Push, frame: Frame, wire_bytes: int) -> list[Arrived]:
-        """The batches of a frame, with its bytes shared out among them to the last one."""
-        host = push.number
-        if frame.end:
-            return [Arrived(_account(frame), (), wire_bytes, host, end=True)]
-        columns = zip(*(_parts(_dense(frame, field.name), frame.batches) for field in self.spec.fields), strict=True)
-        share, rest = divmod(wire_bytes, frame.batches)
-        taken = _accounts(frame)
-        arrived = [Arrived(t, c, share, host, end=False) for t, c in zip(taken, columns, strict=True)]
-        arrived[-1] = arrived[-1]._replace(wire_bytes=share + rest, last_of=push)
-        return arrived
-
-
-def _account(frame: Frame) -> Taken:
-    """Of a frame with one batch."""
-    return Taken(
-        frame.cursor,
-        frame.following,
-        frame.rows,
-        frame.digests[0],
-        frame.row_numbers,
-        frame.bad,
-        frame.loader_state,
-    )
-
-
-def _accounts(frame: Frame) -> list[Taken]:
-    """Of each batch of a frame."""
-    count, first = frame.batches, frame.cursor
-    if count == 1:
-        return [_account(frame)]
-    rows = frame.rows // count
-    cursors = [first, *map(first.further, range(1, count)), frame.following]
-    numbers = [None] * count if frame.row_numbers is None else _parts(frame.row_numbers, count)
-    states = [b""] * (count - 1) + [frame.loader_state]
-    return [
-        Taken(cursors[i], cursors[i + 1], rows, digest, numbers[i], (), states[i])
-        for i, digest in enumerate(frame.digests)
-    ]
-
-
-def _parts(column: npt.NDArray[Any], count: int) -> list[npt.NDArray[Any]]:
-    """So many parts of the same length, as views."""
-    return [column] if count == 1 else list(column.reshape(count, -1, *column.shape[1:]))
-
-
-def _dense(frame: Frame, name: str) -> npt.NDArray[np.generic]:
-    column = frame.batch[name]
-    if isinstance(column, Ragged):
-        raise InvalidInput(
-            f"field {name!r} is ragged; the wafer takes tensors of one shape",
-            where=str(frame.cursor),
-            fix="pad it in the loader or in the recipe",
-        )
-    return column

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from wafer_sim.ingest.arrived import Arrived
 from wafer_sim.ingest.patience import FIRST_SECONDS, Patience
-from wafer_sim.ingest.port import Arrived, StreamPort
+from wafer_sim.ingest.port import StreamPort
 
 Tell = Callable[[StreamPort, float], None]
 

@@ -9,9 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from wafer_sim.accounts import totals
+from wafer_sim.ingest.arrived import Arrays, Arrived
 from wafer_sim.ingest.merge import Merge
 from wafer_sim.ingest.patience import FIRST_SECONDS
-from wafer_sim.ingest.port import Arrays, Arrived, StreamPort
+from wafer_sim.ingest.port import StreamPort
 from wafer_sim.ingest.punctuality import Punctuality
 from wafer_sim.ledger import Ledger, Taken
 from wafer_sim.run.board import Board

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wafer_sim.coordinator import instructions as do
+from wafer_sim.ingest.arrived import Arrived
 from wafer_sim.ingest.gate import Gate, Verdict
-from wafer_sim.ingest.port import Arrived, StreamPort
+from wafer_sim.ingest.port import StreamPort
 from wire.codec import Frame
 from wire.cursor import Cursor
 from wire.v1 import coordinator_pb2

@@ -10,8 +10,9 @@ from tests.faults.simulation.messages import FRAME_BYTES, Attach, Hello
 from tests.faults.simulation.network import End, Process, connect
 from tests.faults.simulation.pushing import Pushing
 from tests.faults.simulation.reference import DTYPES, ELEMENT, trained
+from wafer_sim.ingest.arrived import Arrived
 from wafer_sim.ingest.credits import CreditWindow
-from wafer_sim.ingest.port import Arrived, Push, StreamPort
+from wafer_sim.ingest.port import Push, StreamPort
 from wafer_sim.ingest.punctuality import Punctuality
 from wafer_sim.ledger import Ledger, StreamPosition
 from wafer_sim.run.skips import Skips

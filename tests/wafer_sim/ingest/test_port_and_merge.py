@@ -116,7 +116,7 @@ def test_a_place_is_free_once_the_last_batch_of_its_frame_has_landed() -> None:
     taken, seen = [into.take(1) for _ in range(4)], []
     for arrived in taken:
         into.land(arrived)
-        seen.append((first.landed, second.landed))
+        seen.append((first.landings.frames, second.landings.frames))
     assert seen == [(0, 0), (1, 0), (2, 0), (2, 1)]
 
 
