@@ -9,6 +9,7 @@ import pytest
 
 from tests.wafer_sim.run.conftest import ROWS, Bench, batch_of
 from wafer_sim.figures import timeline_figures
+from wafer_sim.run.feed import AHEAD_STEPS
 from wire.readings import by_name
 from wire.v1 import run_pb2
 
@@ -67,7 +68,7 @@ def test_the_timeline_and_the_seams_tell_the_same_run(finished: run_pb2.Finished
     assert sum(interval.samples for interval in finished.timeline) == finished.progress.samples == STEPS * ROWS
     assert max(timeline_figures(finished.timeline)["stall_fraction"]) > 0.2
     seam = by_name(finished.seams)["merge"]
-    assert seam.get_waits.total == STEPS
+    assert STEPS <= seam.get_waits.total <= STEPS + AHEAD_STEPS
     assert seam.get_waits.quantile(0.95) > STEP / 2
     assert seam.put_waits.total == seam.items >= STEPS
     assert seam.bytes >= 100 * STEPS
