@@ -73,6 +73,7 @@ class FakeRun:
     go_on = threading.Event()
     refuses: Fault | None = None
     bound: ClassVar[dict[int, set[int]]] = {}
+    lives: ClassVar[threading.Event] = threading.Event()
 
     def __init__(self, spec: run_pb2.RunSpec, executables: Path, board: Any, memory: int) -> None:
         FakeRun.programming.set()
@@ -91,6 +92,7 @@ class FakeRun:
         for task in _tasks():
             with contextlib.suppress(ProcessLookupError):
                 self.bound[task] = os.sched_getaffinity(task)
+        self.lives.set()
         assert self.ended.wait(20)
         if self.fault is not None:
             raise self.fault
@@ -111,6 +113,7 @@ def _fake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeRun, "go_on", threading.Event())
     monkeypatch.setattr(FakeRun, "refuses", None)
     monkeypatch.setattr(FakeRun, "bound", {})
+    monkeypatch.setattr(FakeRun, "lives", threading.Event())
 
 
 @pytest.fixture
@@ -151,7 +154,13 @@ def test_the_ingest_stays_off_the_cores_that_compute(served: tuple[Coordinator, 
     coordinator, _, address = served
     FakeRun.go_on.set()
     computes = run_pb2.WaferOrder(start=run_pb2.RunSpec(max_steps=1, fabric=run_pb2.FABRIC_COMPUTE))
-    coordinator.orders = lambda: iter((computes, run_pb2.WaferOrder(stop=True)))
+
+    def orders() -> Iterator[run_pb2.WaferOrder]:
+        yield computes
+        assert FakeRun.lives.wait(20)
+        yield run_pb2.WaferOrder(stop=True)
+
+    coordinator.orders = orders
     cores, life = Cores.here(), Life(address)
     assert life.ended() == 0
     others = [bound for task, bound in FakeRun.bound.items() if task != life.native_id]

@@ -27,9 +27,13 @@ class CreditWindow:
         return self.batches - self._held - self._back
 
     def reopen(self) -> tuple[int, int]:
-        """A new sender comes: the (batches, bytes) it may send. What the last one had left is void."""
-        self._back = self._back_bytes = 0
-        return max(0, self.batches - self._held), max(0, self.bytes - self._held_bytes)
+        """A new sender comes: the (batches, bytes) it may send. What the last one had left is void.
+
+        Where that one has overdrawn the window with its last batches, the first ones that come back are not granted.
+        """
+        room, room_bytes = self.batches - self._held, self.bytes - self._held_bytes
+        self._back, self._back_bytes = min(0, room), min(0, room_bytes)
+        return max(0, room), max(0, room_bytes)
 
     def entered(self, batches: int, nbytes: int) -> None:
         """Batches of `nbytes` wire bytes were let in."""
@@ -46,7 +50,8 @@ class CreditWindow:
         """Credits come back without a batch (duplicates were dropped)."""
         self._back += batches
         self._back_bytes += nbytes
-        if 4 * self._back < self.batches and 4 * self._back_bytes < self.bytes:
+        enough = 4 * self._back >= self.batches or 4 * self._back_bytes >= self.bytes
+        if not enough or min(self._back, self._back_bytes) < 0:
             return None
         grant = self._back, self._back_bytes
         self._back = self._back_bytes = 0

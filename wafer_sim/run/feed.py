@@ -77,6 +77,7 @@ class Feed:
         It costs the waking of a thread: where a step does no work, there is nothing to gain.
         """
         self._landing = ThreadPoolExecutor(1, "landing")
+        self._landing.submit(int).result()  # the thread is there when processors are set aside for the input
 
     def take(self) -> StepInput | None:
         """The next step's batches; None when the streams have ended. Raises Unreachable, SeamClosed."""

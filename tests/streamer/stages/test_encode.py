@@ -45,10 +45,10 @@ def test_goes_with_what_there_is():
     assert len(encoder.group(seam.get_some, Lingering(), 1.0)) == 1
     for frame in (_frame(1), _frame(2), _frame(3, end=True)):
         seam.put(frame)
-    assert len(encoder.group(seam.get_some, 1.0, most=1)) == 1
+    assert len(encoder.group(seam.get_some, Lingering(), 1.0, most=1)) == 1
     assert encoder.group(seam.get_some, Lingering(), 1.0)[-1].end
     with pytest.raises(TimeoutError):
-        Encoder(SPEC).group(Seam("empty", 1).get_some, 0.01)
+        Encoder(SPEC).group(Seam("empty", 1).get_some, Lingering(), 0.01)
 
 
 def test_an_error_waits_for_the_frames_before_it():

@@ -41,6 +41,33 @@ def test_a_sender_that_keeps_to_its_credit_is_never_stuck(sizes: list[int], batc
         assert len(held) <= batches
 
 
+RUNS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 500)), max_size=60)
+
+
+@given(RUNS, st.integers(1, 20), st.integers(1, 2000), st.randoms(use_true_random=False))
+def test_senders_of_several_batches_at_once_are_never_refused(runs, batches: int, nbytes: int, random) -> None:
+    """Whatever is sent while there is credit arrives while the window is open, also after others have overdrawn it."""
+    window = CreditWindow(batches, nbytes)
+    credit, credit_bytes = window.reopen()
+    held: deque[tuple[int, int]] = deque()
+    left = deque(runs)
+    while left or held:
+        can_send = bool(left) and credit > 0 and credit_bytes > 0
+        assert can_send or held, "nothing can be sent and nothing is left to take"
+        if random.random() < 0.1:
+            credit, credit_bytes = window.reopen()
+        elif can_send and (not held or random.random() < 0.5):
+            assert window.open > 0
+            count, size = left.popleft()
+            window.entered(count, size)
+            held.append((count, size))
+            credit, credit_bytes = credit - count, credit_bytes - size
+        elif held and (grant := window.taken(*held.popleft())):
+            assert min(grant) >= 0
+            credit, credit_bytes = credit + grant[0], credit_bytes + grant[1]
+        assert sum(count for count, _ in held) + max(0, credit) <= batches + 8
+
+
 @given(SIZES, st.integers(0, 100))
 def test_a_new_sender_gets_what_the_window_has_left(sizes: list[int], taken: int) -> None:
     """After a change of host the credits are the window less what is held, whatever the old host had used."""
