@@ -17,7 +17,10 @@ Arrays = tuple[npt.NDArray[np.generic], ...]
 
 
 class Landings:
-    """Counts the frames of one push that have landed, to the last batch."""
+    """Counts the frames of one push that have landed, to the last batch.
+
+    A duplicate that was dropped does not count: frames before it may still wait, and their places are not free.
+    """
 
     def __init__(self) -> None:
         self.frames = 0

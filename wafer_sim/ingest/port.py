@@ -148,7 +148,6 @@ class StreamPort:
                 self._window.entered(frame.batches, wire_bytes)
                 self.seam.put(arrived, size=wire_bytes, count=frame.batches)
             else:
-                push.landings.frames += 1
                 self._grant(self._window.returned(frame.batches, wire_bytes))
 
     def take(self, timeout: float) -> Arrived:

@@ -120,6 +120,17 @@ def test_a_place_is_free_once_the_last_batch_of_its_frame_has_landed() -> None:
     assert seen == [(0, 0), (1, 0), (2, 0), (2, 1)]
 
 
+def test_a_dropped_duplicate_frees_no_place() -> None:
+    """What came before it may still wait where it lies."""
+    into = port()
+    push = into.enter(1, "w")
+    push.arrive([several(0, 0, 2), several(0, 0, 2), several(0, 2, 1)], 100)
+    assert push.landings.frames == 0
+    for _ in range(3):
+        into.land(into.take(1))
+    assert push.landings.frames == 2
+
+
 def test_what_can_be_taken_at_once_is_known() -> None:
     """A batch can; where there is none, or the stream ends, it cannot."""
     into = port()
