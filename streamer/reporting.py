@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import grpc
@@ -19,6 +20,8 @@ log = logging.getLogger("streamer")
 
 REGISTER_SECONDS = 15.0
 REPORT_SECONDS = 3.0
+CUT_OFF_PAUSE_SECONDS = 0.1
+"""Before a registration is tried again that was cut off."""
 
 Seams = Callable[[], Sequence[run_pb2.Seam]]
 Lines = Callable[[], Sequence[str]]
@@ -73,18 +76,21 @@ class CoordinatorLine:
     def register(self, request: coordinator_pb2.RegisterRequest, patience: float = REGISTER_SECONDS) -> None:
         """Returns also when told to leave meanwhile. Raises Unreachable where nobody answers for `patience` seconds.
 
-        Also raises Refused, Exhausted and Stopped, which are the coordinator's words.
+        Also raises Refused, Exhausted and Stopped, which are the coordinator's words. One that dies before its answer
+        is through has not answered.
         """
-        call = self._coordinator.Register.future(request, timeout=patience, wait_for_ready=True)
-        self._hold(call)
-        try:
-            self._id = call.result()
-        except grpc.FutureCancelledError as error:
-            if not self.left:
-                raise self._gone(patience) from error
-        except grpc.RpcError as error:
-            if not self.left:
-                raise self._unanswered(error, patience) from error
+        end = time.monotonic() + patience
+        while not self.left:
+            try:
+                self._id = self._asked(request, max(end - time.monotonic(), 0.0))
+                return
+            except (grpc.FutureCancelledError, grpc.RpcError) as error:
+                fault = self._cut_short(error)
+                if fault is not None and not self.left:
+                    raise fault from error
+                if time.monotonic() >= end and not self.left:
+                    raise self._gone(patience) from error
+            self.pause(CUT_OFF_PAUSE_SECONDS)
 
     def assignments(self) -> Iterator[coordinator_pb2.Assignment]:
         """What this worker is told, until it leaves.
@@ -130,6 +136,12 @@ class CoordinatorLine:
         )
         self._tell(lambda: self._coordinator.ReportFailure(report, timeout=REPORT_SECONDS))
 
+    def _asked(self, request: coordinator_pb2.RegisterRequest, seconds: float) -> coordinator_pb2.RegisterReply:
+        call = self._coordinator.Register.future(request, timeout=seconds, wait_for_ready=True)
+        self._hold(call)
+        reply: coordinator_pb2.RegisterReply = call.result()
+        return reply
+
     def _hold(self, call: grpc.Call) -> None:
         with self._lock:
             self._call = call
@@ -163,9 +175,10 @@ class CoordinatorLine:
             if not self.left:
                 log.warning("the coordinator did not take a report: %s", raised(error, self._address))
 
-    def _unanswered(self, error: grpc.RpcError, patience: float) -> Fault:
-        fault = raised(error, self._address)
-        return self._gone(patience) if self._cut_off(fault) else fault
+    def _cut_short(self, error: Exception) -> Fault | None:
+        """What the coordinator said, where it said something."""
+        fault = raised(error, self._address) if isinstance(error, grpc.RpcError) else None
+        return None if fault is None or self._cut_off(fault) else fault
 
     def _gone(self, patience: float) -> CoordinatorGone:
         return CoordinatorGone(

@@ -250,6 +250,38 @@ def test_a_worker_waits_for_a_coordinator_that_is_gone(caplog: pytest.LogCapture
     ]
 
 
+class Dying(Scripted):
+    """A coordinator that hears of a worker, and answers nothing any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+
+    def Register(self, request, context):  # noqa: N802 - gRPC's name
+        self.asked.set()
+        self.end.wait(20)
+        return super().Register(request, context)
+
+
+def test_a_first_registration_that_is_cut_off_is_made_again() -> None:
+    """A coordinator that dies before its answer is through, and is started again, has its worker all the same."""
+    first, second = Dying(), Dismissing()
+    server, address = served(first)
+    worker = Worker(WorkerOptions(address))
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(worker.run()), daemon=True)
+    thread.start()
+    assert first.asked.wait(20)
+    server.stop(None)
+    first.end.set()
+    server.stop(None).wait()
+    server, _ = served(second, int(address.rpartition(":")[2]))
+    thread.join(20)
+    server.stop(None).wait()
+    assert codes == [0]
+    assert second.registered == 1
+
+
 def test_a_worker_that_waits_leaves_at_once_when_told(coordinator: tuple[Scripted, grpc.Server, str]) -> None:
     """Nobody has to wait for its patience."""
     worker = Worker(WorkerOptions(coordinator[2]))

@@ -40,6 +40,14 @@ def eventually(holds):
         os.sched_yield()
 
 
+def says(process, words):
+    """Reads what a process says up to a line with these words."""
+    for line in process.stderr:
+        if words in line:
+            return
+    raise AssertionError(f"it ended with {process.wait()} and never said {words!r}")
+
+
 @pytest.fixture
 def worker():
     """Starts `streamer worker` for a stream that no run here has, so that it only waits."""
@@ -110,8 +118,7 @@ def test_a_worker_registers_again_by_itself(launch, client_of, worker):
     """The same process, at a coordinator that was killed and started again; a signal still ends it at once."""
     process, address = launch()
     mine = worker(address)
-    client = client_of(address)
-    eventually(lambda: client.status().workers)
+    says(mine, "registered at")
     kill(process)
     launch(port=port_of(address))
     again = client_of(address)
@@ -127,10 +134,9 @@ def test_a_worker_that_waits_for_its_coordinator_ends_at_a_signal(launch, client
     """Whoever stops it does not have to wait for its patience."""
     process, address = launch()
     mine = worker(address)
-    eventually(lambda: client_of(address).status().workers)
+    says(mine, "registered at")
     kill(process)
-    while "is gone" not in mine.stderr.readline():
-        assert mine.poll() is None
+    says(mine, "is gone")
     mine.send_signal(signal.SIGTERM)
     assert mine.wait(5.0) == 0
 
