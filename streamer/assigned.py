@@ -10,6 +10,7 @@ import numpy as np
 from streamer.pipeline import Input, StreamPipeline, StreamSettings, recipe_input
 from streamer.recipe import Recipe
 from streamer.resume import Resume
+from streamer.stages import Rooms
 from streamer.stages.encode import Encoder
 from streamer.tuning import Tuning
 from streamer.user_loader import read_params, user_input
@@ -33,8 +34,8 @@ class AssignedInput:
     encoder: Encoder
     tuning: Tuning | None = None
 
-    def open(self, cursor: Cursor, resume: Resume | None = None) -> StreamPipeline:
-        return self.hosted.open(self.settings, cursor, resume)
+    def open(self, cursor: Cursor, resume: Resume | None = None, rooms: Rooms | None = None) -> StreamPipeline:
+        return self.hosted.open(self.settings, cursor, resume, rooms)
 
     def describe(self) -> str:
         return self.hosted.describe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,15 +19,20 @@ _LONG = 32
 """Items in a list of a ragged column, on average, from which on lists are copied one by one."""
 
 
-def take(column: Column, rows: Rows) -> Column:
-    """The rows of a column, in this order. Neighbouring rows come as a view. The rows must exist."""
+def take(column: Column, rows: Rows, to: npt.NDArray[Any] | None = None) -> Column:
+    """The rows of a column, in this order. Neighbouring rows come as a view. The rows must exist.
+
+    to: where they may be written, if it has their dtype and as many numbers.
+    """
     if isinstance(column, Ragged):
         return _take_ragged(column, rows)
     if _neighbours(rows):
         return column[rows[0] : rows[-1] + 1]
     if column.dtype == object:
         return column[rows]
-    out = empty((len(rows), *column.shape[1:]), column.dtype)
+    shape = (len(rows), *column.shape[1:])
+    fits = to is not None and to.dtype == column.dtype and to.size == math.prod(shape)
+    out = to.reshape(shape) if to is not None and fits else empty(shape, column.dtype)
     return np.take(column, rows, axis=0, out=out, mode="clip")  # rows are checked; "clip" spares numpy a buffered copy
 
 
@@ -137,10 +143,14 @@ class Table:
     def __len__(self) -> int:
         return self._rows
 
-    def gather(self, rows: Rows) -> dict[str, Column]:
-        """These rows, (n,) int64, of every column. Raises IndexError for a row that is not there."""
+    def gather(self, rows: Rows, out: Mapping[str, npt.NDArray[Any]] | None = None) -> dict[str, Column]:
+        """These rows, (n,) int64, of every column. Raises IndexError for a row that is not there.
+
+        out: where columns may be written, by name.
+        """
         check_rows(rows, self._rows)
-        return {name: take(column, rows) for name, column in self._columns.items()}
+        to = out or {}
+        return {name: take(column, rows, to.get(name)) for name, column in self._columns.items()}
 
 
 def freeze(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -16,8 +16,8 @@ from streamer.resume import Resume
 from streamer.sources import WHOLE, IndexedSource, LoaderTraits, SequentialSource, Shard
 from streamer.sources.loaders import Maker, open_loader
 from streamer.sources.opening import mapped, maps_of, open_recipe
-from streamer.stages import FrameStage, RowMap
-from streamer.stages.batch import Cut, Gather, full_batches
+from streamer.stages import FrameStage, Rooms, RowMap
+from streamer.stages.batch import Cut, Gather, Making, full_batches
 from streamer.stages.interleave import Interleaved
 from streamer.stages.map import Cast
 from streamer.stages.prefetch import Prefetch
@@ -134,10 +134,13 @@ class Input:
         """What reads rows of this source as this input has them. Raises as RowReader."""
         return RowReader(source, seed, pass_bad=pass_bad, maps=self._maps)
 
-    def open(self, settings: StreamSettings, cursor: Cursor, resume: Resume | None = None) -> StreamPipeline:
+    def open(
+        self, settings: StreamSettings, cursor: Cursor, resume: Resume | None = None, rooms: Rooms | None = None
+    ) -> StreamPipeline:
         """The stream of this cursor, running from there. Raises InvalidInput where settings or cursor do not fit.
 
         resume: what is known of the way to the cursor; a sequential source needs it to be quick, and to be checked.
+        rooms: where the payloads of batches belong that are gathered by row.
         """
         turns = Turns(cursor.stream, settings.streams, settings.replicas)
         plan = self.plan(settings)
@@ -145,7 +148,9 @@ class Input:
         if plan is not None and isinstance(self.source, IndexedSource):
             order = self._ordering.over(self.source, settings)
             reader = self.reader(self.source, settings.seed, pass_bad=settings.pass_bad)
-            stage = Gather(plan, order, reader, cursor, 1 if _ragged(self.spec) else settings.prefetch // 2)
+            most = 1 if _ragged(self.spec) else settings.prefetch // 2
+            making = Making(most, None if self._cast_here else rooms, self.spec)
+            stage = Gather(plan, order, reader, cursor, making)
         elif isinstance(self.source, SequentialSource):
             stage = _walk(self.source, settings, turns, cursor, resume)
         if self._cast_here:

@@ -11,8 +11,10 @@ import grpc
 
 from streamer.arena import Arena
 from streamer.credits import Credits
+from streamer.envelopes import Envelopes
 from streamer.pipeline import StreamPipeline
 from streamer.resume import Resume
+from streamer.stages import Rooms
 from streamer.stages.encode import Encoder, Lingering
 from wire.channel import MAX_MESSAGE_BYTES
 from wire.codec import Frame, Packed, cursor_from
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS = 3600.0
 """How long a source may take for one batch. The wafer's own patience (runconfig.input_timeout) is shorter."""
 
-OpenPipeline = Callable[[Cursor, Resume], StreamPipeline]
+OpenPipeline = Callable[[Cursor, Resume, Rooms], StreamPipeline]
 
 
 class PushBroken(Unreachable):
@@ -80,6 +82,7 @@ class Pusher:
         self._credits = Credits()
         self._lingering = Lingering()
         self._arena: Arena | None = None
+        self._envelopes = Envelopes()
         self._started = threading.Event()
         self._start: tuple[Cursor, Resume] | None = None
         self._lock = threading.Lock()
@@ -180,15 +183,18 @@ class Pusher:
         while not end and (allowed := self._awaited_credit()):
             frames = self._encoder.group(pipeline.get_some, self._lingering, PATIENCE_SECONDS, allowed)
             end = frames[-1].end
-            message = self._message(frames)
-            self._credits.spend(sum(frame.batches for frame in frames), message.size)
-            begun = time.perf_counter()
-            yield message.data
-            self._wire.sent(time.perf_counter() - begun, message.size)
+            messages = self._messages(frames)
+            del frames  # nobody writes to what is sent from here on
+            for message in messages:
+                self._credits.spend(message.batches, message.size)
+                begun = time.perf_counter()
+                yield message.data
+                self._wire.sent(time.perf_counter() - begun, message.size)
+                self._envelopes.sent(message.envelope)
 
     def _opened(self, start: Cursor, resume: Resume) -> StreamPipeline:
         """The pipeline, given to `run` to close; where that has ended meanwhile it is closed here."""
-        pipeline = self._open(start, resume)
+        pipeline = self._open(start, resume, self._arena or self._envelopes)
         with self._lock:
             self._pipeline = pipeline
             stopped = self._stopped
@@ -203,18 +209,19 @@ class Pusher:
         self._wire.credited(time.perf_counter() - begun)
         return allowed
 
-    def _message(self, frames: list[Frame]) -> Packed:
+    def _messages(self, frames: list[Frame]) -> list[Packed]:
         last = frames[-1]
         try:
-            message = self._encoder.message(frames, self._arena)
+            messages = list(self._encoder.messages(frames, self._arena))
         except CodecError as error:
             fix = "give every batch the same fields, dtypes and shapes"
             raise InvalidInput(str(error), where=f"{frames[0].cursor} .. {last.cursor.sequence}", fix=fix) from error
-        if len(message.data) > MAX_MESSAGE_BYTES:
+        largest = max(map(len, messages))
+        if largest > MAX_MESSAGE_BYTES:
             raise Exhausted(
-                f"{last.rows // last.batches} samples in a batch make {len(message.data) / 2**20:.0f} MiB on the wire; "
+                f"{last.rows // last.batches} samples in a batch make {largest / 2**20:.0f} MiB on the wire; "
                 f"the limit is {MAX_MESSAGE_BYTES / 2**20:.0f} MiB",
                 where=str(last.cursor),
                 fix="lower the batch size or send a more compact dtype",
             )
-        return message
+        return messages

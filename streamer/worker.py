@@ -20,6 +20,7 @@ from streamer.patience import PATIENCE_SECONDS, Patience
 from streamer.pipeline import Input
 from streamer.reconciling import Hosts
 from streamer.reporting import CoordinatorGone, CoordinatorLine, Dismissed
+from wire.allocator import keep_freed_memory
 from wire.channel import Security, address_of, seen_from
 from wire.errors import Exhausted, Unreachable
 from wire.leaving import leave_when_told
@@ -108,6 +109,7 @@ class Worker:
 
     def run(self) -> int:
         """Work to the end; the exit code. Raises Unreachable, Refused or Stopped where the coordinator is gone."""
+        keep_freed_memory()
         with self._metrics(), self._lines.listening():
             return self._serve()
 

@@ -25,6 +25,7 @@ import grpc
 
 from wafer_sim.durable import hold
 from wafer_sim.run.board import Board
+from wire.allocator import keep_freed_memory
 from wire.channel import Security, connect, serve
 from wire.cores import Cores, input_aside
 from wire.errors import Fault, Refused, Stopped, Unreachable
@@ -268,6 +269,7 @@ def main() -> int:
     )
 
     leave_as_it_is()
+    keep_freed_memory()
     leave_when_told(process.stop, (signal.SIGTERM,), at_eof=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -1,9 +1,9 @@
 """Frames to messages and back. One gRPC message carries one or more frames:
 
-    uint32 n | n bytes: wire.v1.FramesHeader | padding to 64 | payload | padding to 64 | payload ...
+    uint32 n | uint32 start | n bytes: wire.v1.FramesHeader | ... start: payload | padding to 64 | payload ...
 
 A payload is a batch as wire.payload writes it. One that lies in shared memory is not in the message: its header says
-where.
+where. One that was made in its message begins at a start that was chosen before the header was known.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from google.protobuf.message import DecodeError
 
 from wire.cursor import Cursor
 from wire.elements import Batch, ElementSpec, rows_of
-from wire.payload import Bytes, Payload, decode, encode
+from wire.payload import Bytes, decode, encode
+from wire.room import Envelope, Room
 from wire.schema import CodecError
 from wire.v1 import ingest_pb2
 
 ALIGNMENT = 64
-_LENGTH = struct.Struct("<I")
+_PREFIX = struct.Struct("<II")
 _ROW_NUMBER = np.dtype("<i8")
+_FIXED_BYTES, _BATCH_BYTES = 256, 8
+"""Of the header of a frame, at most, but for row numbers and what seldom is there: for itself, and for each batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Frame:
     digests: say what each batch is, 64 bits (wire.history). row_numbers: (rows,) int64, the source's numbers of the
     samples; None where it has none. bad: samples that others of the batch stand in for; such a batch is alone.
     loader_state: of the user's loader after the last batch; b"" where it has none or it was not taken here.
+    room: where the payload of the batch belongs, which may lie there already; None where nobody has chosen it.
     """
 
     cursor: Cursor
@@ -57,6 +61,7 @@ class Frame:
     row_numbers: npt.NDArray[np.int64] | None = None
     bad: tuple[BadSample, ...] = ()
     loader_state: bytes = b""
+    room: Room | None = None
 
     @property
     def rows(self) -> int:
@@ -74,19 +79,39 @@ class Frame:
 
 
 class Shelf(Protocol):
-    """Memory that the consumer of a message sees too."""
+    """Memory that the consumer of a message sees too. It hears of every payload, in order."""
 
     def place(self, size: int) -> tuple[int, Bytes] | None:
-        """Room for so many bytes: where it begins, and the memory; None where there is none now."""
+        """Room for the next payload: where it begins, and the memory; None where there is none now."""
+        ...
+
+    def send(self, room: Room) -> None:
+        """The next payload has its room, on this shelf or elsewhere."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A gRPC message. size: in bytes, with the payloads that lie on a shelf."""
+    """A gRPC message. size: in bytes, with the payloads that lie on a shelf. batches: of all frames.
 
-    data: bytes
+    content: its bytes, or the envelope in which its payload was made: let go of the frames before asking for `data`.
+    """
+
+    content: bytes | Envelope
     size: int
+    batches: int
+
+    def __len__(self) -> int:
+        """Bytes of the message itself."""
+        return len(self.content)
+
+    @property
+    def data(self) -> bytes:
+        return self.content if isinstance(self.content, bytes) else self.content.message()
+
+    @property
+    def envelope(self) -> Envelope | None:
+        return None if isinstance(self.content, bytes) else self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,34 +122,54 @@ class Unpacked:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """A frame's payload: on the shelf at `place`, else in the message, in these parts. size: in bytes."""
+
+    size: int = 0
+    place: int | None = None
+    parts: tuple[Bytes, ...] = ()
+
+
 def pack(frames: Sequence[Frame], spec: ElementSpec, shelf: Shelf | None = None) -> Packed:
-    """One message with these frames, their payloads on the shelf where that has room. Raises CodecError."""
-    payloads = [None if frame.end else encode(frame.batch, spec) for frame in frames]
-    places = [_shelved(payload, shelf) for payload in payloads]
-    header = ingest_pb2.FramesHeader(frames=map(_header, frames, payloads, places)).SerializeToString()
-    parts: list[bytes | memoryview] = [_LENGTH.pack(len(header)), header]
-    size, shelved = _LENGTH.size + len(header), 0
-    for payload, place in zip(payloads, places, strict=True):
-        if payload is None:
-            continue
-        if place is None:
+    """One message with these frames, their payloads on the shelf where that has room. Raises CodecError.
+
+    A single frame that has an envelope is that message.
+    """
+    laid = [_laid(frame, spec, shelf) for frame in frames]
+    header = ingest_pb2.FramesHeader(frames=map(_header, frames, laid)).SerializeToString()
+    batches = sum(frame.batches for frame in frames)
+    room = frames[0].room if len(frames) == 1 else None
+    envelope = room.envelope if room is not None and laid[0].parts == (room.memory,) else None
+    if envelope is not None and _PREFIX.size + len(header) <= envelope.head:
+        envelope.begin(_PREFIX.pack(len(header), envelope.head) + header)
+        return Packed(envelope, len(envelope), batches)
+    parts: list[bytes | memoryview] = [_PREFIX.pack(len(header), _PREFIX.size + len(header)), header]
+    size = _PREFIX.size + len(header)
+    for each in laid:
+        if each.parts:
             padding = -size % ALIGNMENT
-            parts += (bytes(padding), *(part.data for part in payload.parts))
-            size += padding + payload.size
-        else:
-            shelved += payload.size
-    return Packed(b"".join(parts), size + shelved)
+            parts += (bytes(padding), *(part.data for part in each.parts))
+            size += padding + each.size
+    shelved = sum(each.size for each in laid if not each.parts)
+    return Packed(b"".join(parts), size + shelved, batches)
+
+
+def beginning_of(rows: int, batches: int) -> int:
+    """Bytes before the payload of a message with one frame of so many rows and batches; a multiple of ALIGNMENT."""
+    size = _PREFIX.size + _FIXED_BYTES + _BATCH_BYTES * batches + _ROW_NUMBER.itemsize * rows
+    return size + -size % ALIGNMENT
 
 
 def unpack(data: bytes, spec: ElementSpec, shared: Bytes | None = None) -> Unpacked:
     """Read a message. shared: where payloads may lie. Raises CodecError for anything `pack` did not write."""
-    if len(data) < _LENGTH.size:
+    if len(data) < _PREFIX.size:
         raise CodecError(f"a message of {len(data)} bytes is no frame")
-    start = _LENGTH.size + _LENGTH.unpack_from(data)[0]
-    if start > len(data):
+    length, start = _PREFIX.unpack_from(data)
+    if not _PREFIX.size + length <= start <= len(data):
         raise CodecError("a message ends inside its header")
     try:
-        header = ingest_pb2.FramesHeader.FromString(data[_LENGTH.size : start])
+        header = ingest_pb2.FramesHeader.FromString(data[_PREFIX.size : _PREFIX.size + length])
     except DecodeError as error:
         raise CodecError(f"a message starts with no frame header: {error}") from error
     payloads = _payloads(header.frames, np.frombuffer(data, np.uint8), start, shared)
@@ -133,14 +178,21 @@ def unpack(data: bytes, spec: ElementSpec, shared: Bytes | None = None) -> Unpac
     return Unpacked(frames, len(data) + shelved)
 
 
-def _shelved(payload: Payload | None, shelf: Shelf | None) -> int | None:
-    """Where a payload was written on the shelf."""
-    room = shelf.place(payload.size) if payload is not None and shelf is not None else None
-    if payload is None or room is None:
-        return None
-    place, memory = room
+def _laid(frame: Frame, spec: ElementSpec, shelf: Shelf | None) -> _Laid:
+    if frame.end:
+        return _Laid()
+    room = frame.room
+    if room is not None and room.fill(frame.batch):
+        if shelf is not None:
+            shelf.send(room)
+        return _Laid(room.layout.size, room.place, (room.memory,) if room.place is None else ())
+    payload = encode(frame.batch, spec)
+    found = shelf.place(payload.size) if shelf is not None else None
+    if found is None:
+        return _Laid(payload.size, None, payload.parts)
+    place, memory = found
     payload.write(memory)
-    return place
+    return _Laid(payload.size, place)
 
 
 def _payloads(
@@ -200,18 +252,18 @@ def _check_account(frame: Frame) -> None:
         raise CodecError(f"{frame.cursor} has {frame.rows} samples and a bad one beyond them")
 
 
-def _header(frame: Frame, payload: Payload | None, place: int | None) -> ingest_pb2.FrameHeader:
+def _header(frame: Frame, laid: _Laid) -> ingest_pb2.FrameHeader:
     numbers = frame.row_numbers
     return ingest_pb2.FrameHeader(
         cursor=cursor_message(frame.cursor),
         following=cursor_message(frame.following),
-        payload_bytes=0 if payload is None else payload.size,
+        payload_bytes=laid.size,
         end=frame.end,
         digests=frame.digests,
         row_numbers=b"" if numbers is None else numbers.astype(_ROW_NUMBER, copy=False).tobytes(),
         bad=[ingest_pb2.BadSample(place=b.place, row=b.row, where=b.where, why=b.why) for b in frame.bad],
         loader_state=frame.loader_state,
-        place=place,
+        place=laid.place,
     )
 
 

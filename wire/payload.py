@@ -1,7 +1,7 @@
 """One batch as bytes and back: an Arrow IPC record batch, whose schema travels once per stream.
 
 For a spec of plain numbers all payloads of so many rows are the same bytes but for the columns themselves. These bytes
-are kept as a skeleton, and a batch is written and read without making Arrow objects. The rest takes Arrow's own way.
+are kept as a layout, and a batch is written and read without making Arrow objects. The rest takes Arrow's own way.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from wire.schema import CodecError, schema_of
 _KEPT = 16
 
 Bytes = npt.NDArray[np.uint8]
+Kind = tuple[str, np.dtype[Any], tuple[int, ...], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ class Payload:
 
 def encode(batch: Batch, spec: ElementSpec) -> Payload:
     """One batch as an Arrow record batch. Raises CodecError, naming the field that is not what the spec says."""
-    skeletons = _skeletons(spec)
-    if skeletons is not None and (payload := skeletons.payload(batch)) is not None:
+    layouts = _layouts(spec)
+    if layouts is not None and (payload := layouts.payload(batch)) is not None:
         return payload
     columns = [_checked(field, batch) for field in spec.fields]
     rows = len(columns[0]) if columns else 0
@@ -57,14 +59,25 @@ def encode(batch: Batch, spec: ElementSpec) -> Payload:
 def decode(payload: Bytes | pa.Buffer | bytes, spec: ElementSpec) -> dict[str, Column]:
     """The batch in a payload: numbers as read-only views on it, bools and strings as copies. Raises CodecError."""
     data = np.frombuffer(payload, np.uint8)
-    skeletons = _skeletons(spec)
-    if skeletons is not None and (skeleton := skeletons.fits(data)):
-        return skeletons.columns(data, skeleton)
+    layouts = _layouts(spec)
+    if layouts is not None and (layout := layouts.fits(data)):
+        return {name: _frozen(column) for name, column in layout.columns(data).items()}
     # What others may still write to, shared memory, is not parsed where it lies.
     batch = read(data.copy() if data.flags.writeable else data, spec)
-    if skeletons is not None and (rows := rows_of(batch)):
-        skeletons.of(rows)
+    if layouts is not None and (rows := rows_of(batch)):
+        layouts.of(rows)
     return batch
+
+
+def layout_of(spec: ElementSpec, rows: int) -> Layout | None:
+    """How a payload of so many rows is laid out; None where payloads differ in more than their numbers."""
+    layouts = _layouts(spec)
+    return None if layouts is None or not rows else layouts.of(rows)
+
+
+def _frozen(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    column.flags.writeable = False
+    return column
 
 
 def _payload_of(buffer: pa.Buffer) -> Payload:
@@ -72,13 +85,29 @@ def _payload_of(buffer: pa.Buffer) -> Payload:
 
 
 @dataclass(frozen=True, slots=True)
-class _Skeleton:
-    """Payloads of so many rows: `between` are the bytes before, between and behind the columns, which begin at `at`."""
+class Layout:
+    """Payloads of so many rows: `between` are the bytes before, between and behind the columns, which begin at `at`.
+
+    kinds: (name, dtype, shape, numbers in a sample) of each column. size: bytes of such a payload.
+    """
 
     rows: int
     size: int
+    kinds: tuple[Kind, ...]
     at: tuple[int, ...]
     between: tuple[bytes, ...]
+
+    def columns(self, memory: Bytes) -> dict[str, npt.NDArray[Any]]:
+        """The columns of a payload in this memory, (size,), as views on it."""
+        return {
+            name: np.frombuffer(memory, dtype, self.rows * size, at).reshape(self.rows, *shape)
+            for (name, dtype, shape, size), at in zip(self.kinds, self.at, strict=True)
+        }
+
+    def write_around(self, memory: Bytes) -> None:
+        """What a payload in this memory has beside its columns."""
+        for before, end in zip(self.between, (*self.at, self.size), strict=True):
+            memory[end - len(before) : end] = np.frombuffer(before, np.uint8)
 
     def around(self, columns: Sequence[Bytes]) -> Payload:
         parts: list[Bytes] = []
@@ -92,26 +121,26 @@ class _Skeleton:
         return all(view[e - len(b) : e] == b for b, e in zip(self.between, (*self.at, self.size), strict=True))
 
 
-class _Skeletons:
-    """The skeletons of one spec, made when they are first needed."""
+class _Layouts:
+    """The layouts of one spec, made when they are first needed."""
 
     def __init__(self, spec: ElementSpec) -> None:
         self._spec = spec
-        self._columns = [(f.name, np.dtype(f.dtype), f.shape, f.size) for f in spec.fields]
-        self._by_rows: dict[int, _Skeleton] = {}
-        self._by_size: dict[int, _Skeleton] = {}
+        self._kinds = tuple((f.name, np.dtype(f.dtype), f.shape, f.size) for f in spec.fields)
+        self._by_rows: dict[int, Layout] = {}
+        self._by_size: dict[int, Layout] = {}
 
-    def of(self, rows: int) -> _Skeleton:
+    def of(self, rows: int) -> Layout:
         if rows not in self._by_rows:
             if len(self._by_rows) >= _KEPT:
                 self._by_rows.clear()
                 self._by_size.clear()
-            made = _skeleton(self._spec, rows)
+            made = _layout(self._spec, rows, self._kinds)
             self._by_rows[rows] = self._by_size[made.size] = made
         return self._by_rows[rows]
 
-    def fits(self, data: Bytes) -> _Skeleton | None:
-        """The skeleton that a payload has, if it is known."""
+    def fits(self, data: Bytes) -> Layout | None:
+        """The layout that a payload has, if it is known."""
         known = self._by_size.get(len(data))
         return known if known is not None and known.matches(data) else None
 
@@ -119,7 +148,7 @@ class _Skeletons:
         """A batch as bytes; None for one without rows, and for one that is not what the spec says."""
         flat: list[Bytes] = []
         rows = 0
-        for name, dtype, shape, _ in self._columns:
+        for name, dtype, shape, _ in self._kinds:
             column = batch.get(name)
             if not isinstance(column, np.ndarray) or column.dtype != dtype or column.shape[1:] != shape:
                 return None
@@ -129,25 +158,15 @@ class _Skeletons:
             flat.append(np.ascontiguousarray(column).reshape(-1).view(np.uint8))
         return self.of(rows).around(flat)
 
-    def columns(self, data: Bytes, skeleton: _Skeleton) -> dict[str, Column]:
-        """Views on a payload that has this skeleton."""
-        batch: dict[str, Column] = {}
-        rows = skeleton.rows
-        for (name, dtype, shape, size), at in zip(self._columns, skeleton.at, strict=True):
-            column = np.frombuffer(data, dtype, rows * size, at).reshape(rows, *shape)
-            column.flags.writeable = False
-            batch[name] = column
-        return batch
-
 
 @lru_cache(maxsize=64)
-def _skeletons(spec: ElementSpec) -> _Skeletons | None:
+def _layouts(spec: ElementSpec) -> _Layouts | None:
     """None for a spec whose payloads differ in more than their numbers."""
     plain = all(not field.ragged and field.dtype not in ("bool", STRING) for field in spec.fields)
-    return _Skeletons(spec) if plain and spec.fields else None
+    return _Layouts(spec) if plain and spec.fields else None
 
 
-def _skeleton(spec: ElementSpec, rows: int) -> _Skeleton:
+def _layout(spec: ElementSpec, rows: int, kinds: tuple[Kind, ...]) -> Layout:
     """From a payload that Arrow has written."""
     payload = written([np.zeros((rows, *field.shape), field.dtype) for field in spec.fields], spec)
     record = pa.ipc.read_record_batch(payload, schema_of(spec))
@@ -156,7 +175,7 @@ def _skeleton(spec: ElementSpec, rows: int) -> _Skeleton:
     ends = [a + rows * f.size * np.dtype(f.dtype).itemsize for a, f in zip(at, spec.fields, strict=True)]
     data = np.frombuffer(payload, np.uint8)
     between = [data[a:b].tobytes() for a, b in zip([0, *ends], [*at, len(data)], strict=True)]
-    return _Skeleton(rows, len(data), tuple(at), tuple(between))
+    return Layout(rows, len(data), kinds, tuple(at), tuple(between))
 
 
 def _checked(field: Field, batch: Batch) -> Column:

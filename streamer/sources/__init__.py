@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
+
+import numpy.typing as npt
 
 from streamer.order import Rows
 from wire.elements import Batch, ElementSpec
@@ -35,6 +37,19 @@ class IndexedSource(Protocol):
 
     def where(self, row: int) -> str:
         """The file and row group, or file and row, that a row number stands for."""
+        ...
+
+
+Out = Mapping[str, npt.NDArray[Any]]
+"""Where columns may be written to: by name, (n, *shape) of the spec's dtype."""
+
+
+@runtime_checkable
+class GathersInto(Protocol):
+    """An indexed source that can write rows to where they are wanted."""
+
+    def gather_into(self, rows: Rows, out: Out) -> Batch:
+        """As `gather`. A column that was written to its array of `out` lies there; others may lie anywhere."""
         ...
 
 

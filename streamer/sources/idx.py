@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from streamer.columns import Table, freeze
 from streamer.order import Rows
+from streamer.sources import Out
 from streamer.sources.files import check_inside, resolve
 from wire.elements import Column, ElementSpec, Field
 from wire.errors import InvalidInput, NotFound
@@ -50,6 +51,10 @@ class IdxSource:
 
     def gather(self, rows: Rows) -> dict[str, Column]:
         return self._table.gather(rows)
+
+    def gather_into(self, rows: Rows, out: Out) -> dict[str, Column]:
+        """As `gather`, to these arrays."""
+        return self._table.gather(rows, out)
 
     def describe(self) -> str:
         return f"IDX files in {self._paths[0].parent}, {len(self):,} rows, in memory"

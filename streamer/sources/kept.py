@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from streamer.columns import Table, freeze
 from streamer.order import Rows
+from streamer.sources import Out
 from wire.elements import STRING, Column, ElementSpec
 
 
@@ -35,13 +36,13 @@ class KeptRows:
         }
         self._table = Table({name: freeze(column.view()) for name, column in self._columns.items()})
 
-    def gather(self, rows: Rows) -> dict[str, Column]:
-        """These rows, (n,) int64, of every column. They must exist."""
+    def gather(self, rows: Rows, out: Out | None = None) -> dict[str, Column]:
+        """These rows, (n,) int64, of every column. They must exist. out: where columns may be written."""
         missing = rows[~self._there[rows]]
         if not len(missing):
-            return self._table.gather(rows)
+            return self._table.gather(rows, out)
         read = self._read(missing)
         for name, column in self._columns.items():
             column[missing] = read[name]
         self._there[missing] = True
-        return read if len(missing) == len(rows) else self._table.gather(rows)
+        return read if len(missing) == len(rows) else self._table.gather(rows, out)

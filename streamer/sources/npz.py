@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from streamer.columns import Table, freeze, join
 from streamer.order import Rows
-from streamer.sources import locate_block
+from streamer.sources import Out, locate_block
 from streamer.sources.files import find
 from wire.elements import NUMBERS, STRING, Column, ElementSpec, Field
 from wire.errors import InvalidInput, NotFound
@@ -46,6 +46,10 @@ class NpzSource:
     def gather(self, rows: Rows) -> dict[str, Column]:
         """Rows (n,) int64 of every array."""
         return self._table.gather(rows)
+
+    def gather_into(self, rows: Rows, out: Out) -> dict[str, Column]:
+        """As `gather`, to these arrays."""
+        return self._table.gather(rows, out)
 
     def describe(self) -> str:
         files = self._names[0] if len(self._names) == 1 else f"{len(self._names)} NumPy files"

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from streamer import recipe_column
 from streamer.order import Rows
 from streamer.recipe import Recipe
-from streamer.sources import IndexedSource
+from streamer.sources import GathersInto, IndexedSource, Out
 from streamer.sources.packed import Packed
 from streamer.sources.synthetic import SyntheticSource
 from streamer.stages import RowMap
 from streamer.stages.pad import Padded
 from streamer.stages.pictures import Pictures
-from wire.elements import STRING, Column, ElementSpec, Field, Landing, Ragged
+from wire.elements import STRING, Batch, Column, ElementSpec, Field, Landing, Ragged
 from wire.errors import Fault, InvalidInput, nearest
 
 _FAKE_ROWS = 10_000
@@ -59,7 +59,15 @@ class Chosen:
 
     def gather(self, rows: Rows) -> dict[str, Column]:
         """Rows (n,) int64 of the chosen columns."""
-        batch = self._source.gather(rows)
+        return self._chosen(rows, self._source.gather(rows))
+
+    def gather_into(self, rows: Rows, out: Out) -> dict[str, Column]:
+        """As `gather`; what only changes its shape is written to these arrays, where the source can do that."""
+        if not isinstance(self._source, GathersInto):
+            return self.gather(rows)
+        return self._chosen(rows, self._source.gather_into(rows, out))
+
+    def _chosen(self, rows: Rows, batch: Batch) -> dict[str, Column]:
         try:
             return {field.name: _shaped(batch[field.name], field) for field in self.spec.fields}
         except Fault as fault:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from streamer.columns import check_rows
 from streamer.order import Rows
 from streamer.recipe_column import Pack
-from streamer.sources import IndexedSource
+from streamer.sources import IndexedSource, Out
 from streamer.sources.kept import KeptRows, size_in_memory
 from streamer.stages.pad import check_holds
 from wire.elements import STRING, Column, ElementSpec, Field, Ragged
@@ -46,8 +46,12 @@ class Packed:
 
     def gather(self, rows: Rows) -> dict[str, Column]:
         """Samples of these rows, (n,) int64. Raises InvalidInput where a document cannot be read, IndexError."""
+        return self.gather_into(rows, {})
+
+    def gather_into(self, rows: Rows, out: Out) -> dict[str, Column]:
+        """As `gather`, to these arrays, where the rows are kept in memory."""
         check_rows(rows, len(self))
-        return self._kept.gather(rows) if self._kept else self._read(rows)
+        return self._kept.gather(rows, out) if self._kept else self._read(rows)
 
     def describe(self) -> str:
         items, made = int(self._ends[-1]) - len(self._ends), f"{len(self):,} samples of {self._pack.to:,} items"

@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 
 from streamer.columns import Table, check_rows, freeze, join, size_of, take
 from streamer.order import Rows
-from streamer.sources import locate_block
+from streamer.sources import Out, locate_block
 from streamer.sources.arrow_columns import column_of, field_of
 from streamer.sources.files import find
 from wire.elements import Column, ElementSpec, Field
@@ -79,8 +79,12 @@ class ParquetSource:
 
         Data that fits into memory is read as a whole at first, and raises for any damaged row group then.
         """
+        return self.gather_into(rows, {})
+
+    def gather_into(self, rows: Rows, out: Out) -> dict[str, Column]:
+        """As `gather`, to these arrays, where all data is in memory."""
         whole = self._fits and not self._broken  # with a broken group, the others are still to be had
-        return self._whole().gather(rows) if whole else self._from_groups(rows)
+        return self._whole().gather(rows, out) if whole else self._from_groups(rows)
 
     def describe(self) -> str:
         kept = "in memory" if self._fits else "row groups read as they are needed"

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streamer.columns import check_rows
+from streamer.columns import check_rows, take
 from streamer.order import Rows, key_of, mix
+from streamer.sources import Out
 from wire.elements import STRING, Column, ElementSpec, Field, Ragged
 
 _TABLE = 1024
@@ -41,9 +42,14 @@ class SyntheticSource:
 
     def gather(self, rows: Rows) -> dict[str, Column]:
         """Samples of these rows, (n,) int64. Raises IndexError for a row that is not there."""
+        return self.gather_into(rows, {})
+
+    def gather_into(self, rows: Rows, out: Out) -> dict[str, Column]:
+        """As `gather`, to these arrays."""
         check_rows(rows, self._rows)
         return {
-            field.name: self._column(field, rows, key) for field, key in zip(self.spec.fields, self._keys, strict=True)
+            field.name: self._column(field, rows, key, out.get(field.name))
+            for field, key in zip(self.spec.fields, self._keys, strict=True)
         }
 
     def describe(self) -> str:
@@ -52,19 +58,21 @@ class SyntheticSource:
     def where(self, row: int) -> str:
         return f"synthetic row {row}"
 
-    def _column(self, field: Field, rows: Rows, key: np.uint64) -> Column:
+    def _column(self, field: Field, rows: Rows, key: np.uint64, to: npt.NDArray[Any] | None) -> Column:
         draws = _draws(rows, key)
         if not field.ragged:
-            return self._items(field, rows, draws)
+            return self._items(field, rows, draws, to)
         lengths = ((draws >> np.uint64(40)) % np.uint64(_LONGEST + 1)).astype(np.int64)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         owners = np.repeat(rows, lengths)
         inside = np.arange(len(owners)) - np.repeat(offsets[:-1], lengths)
-        return Ragged(self._items(field, owners, _draws(owners * _LONGEST + inside, key)), offsets)
+        return Ragged(np.asarray(self._items(field, owners, _draws(owners * _LONGEST + inside, key))), offsets)
 
-    def _items(self, field: Field, rows: Rows, draws: npt.NDArray[np.uint64]) -> npt.NDArray[Any]:
+    def _items(
+        self, field: Field, rows: Rows, draws: npt.NDArray[np.uint64], to: npt.NDArray[Any] | None = None
+    ) -> Column:
         if field.shape and field.dtype != STRING:
-            return np.take(self._tables[field.name], (draws % np.uint64(_TABLE)).astype(np.int64), axis=0, mode="clip")
+            return take(self._tables[field.name], (draws % np.uint64(_TABLE)).astype(np.int64), to)
         if field.dtype == STRING:
             text = np.array([f"row {row}" for row in rows.tolist()], dtype=object)
             return np.repeat(text, field.size).reshape(len(rows), *field.shape)

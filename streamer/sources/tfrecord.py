@@ -10,7 +10,7 @@ import numpy as np
 from streamer.columns import check_rows
 from streamer.order import Rows
 from streamer.recipe_column import Column as Wanted
-from streamer.sources import locate_block
+from streamer.sources import Out, locate_block
 from streamer.sources.example_columns import ExampleDecoder
 from streamer.sources.examples import infer, parse, spec_of
 from streamer.sources.files import find_local
@@ -81,8 +81,12 @@ class TfrecordSource:
 
     def gather(self, rows: Rows) -> dict[str, Column]:
         """Rows (n,) int64 of every column. Raises InvalidInput for a damaged record, IndexError for no such row."""
+        return self.gather_into(rows, {})
+
+    def gather_into(self, rows: Rows, out: Out) -> dict[str, Column]:
+        """As `gather`, to these arrays, where the rows are kept in memory."""
         check_rows(rows, len(self))
-        return self._kept.gather(rows) if self._kept else self._read(rows)
+        return self._kept.gather(rows, out) if self._kept else self._read(rows)
 
     def describe(self) -> str:
         read = "read by index" if not self._unindexed else self._advice()

@@ -17,7 +17,7 @@ from torch.utils.data import (
 
 from streamer.columns import Table, check_batch, check_rows, freeze, spec_of
 from streamer.order import Rows
-from streamer.sources import IndexedSource, LoaderTraits, SequentialSource
+from streamer.sources import IndexedSource, LoaderTraits, Out, SequentialSource
 from streamer.sources.walked import WalkedLoader, check_iterable
 from streamer.structure import as_array, flatten
 from streamer.user_code import user_fault
@@ -60,6 +60,10 @@ class TensorRows:
     def gather(self, rows: Rows) -> dict[str, Column]:
         """Rows (n,) int64 of every tensor."""
         return self._table.gather(rows)
+
+    def gather_into(self, rows: Rows, out: Out) -> dict[str, Column]:
+        """As `gather`, to these arrays."""
+        return self._table.gather(rows, out)
 
     def describe(self) -> str:
         return f"torch DataLoader over a TensorDataset, {len(self):,} rows, read by row in whole batches"

@@ -14,6 +14,8 @@ from streamer.order import Rows
 from wire.codec import Frame
 from wire.cursor import Cursor
 from wire.elements import Batch, ElementSpec
+from wire.payload import Layout
+from wire.room import Room
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -67,4 +69,16 @@ class RowMap(Protocol):
 
     def apply(self, batch: Batch, occasion: Occasion) -> Batch:
         """What it makes of these rows. Raises InvalidInput, naming the row, for one of which nothing can be made."""
+        ...
+
+
+class Rooms(Protocol):
+    """Where payloads belong. It may be asked from a thread of its own; each room is sent in a frame, or dropped."""
+
+    def room(self, layout: Layout, batches: int) -> Room | None:
+        """Room for a payload with so many batches; None where there is none now, or where it would not help."""
+        ...
+
+    def drop(self, room: Room) -> None:
+        """A room is not needed after all."""
         ...

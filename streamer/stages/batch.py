@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,13 +13,17 @@ from streamer.columns import frame_bytes
 from streamer.digests import rows_digest, values_digest
 from streamer.order import Order, Rows
 from streamer.plan import StreamPlan, Stretch
-from streamer.stages.reading import RowReader
+from streamer.sources import Out
+from streamer.stages import Rooms
+from streamer.stages.reading import Read, RowReader
 from streamer.stages.repeat import RepeatIndexed
 from streamer.stages.shard import ShardSequential
-from wire.codec import BadSample, Frame
+from wire.codec import Frame
 from wire.cursor import Cursor
-from wire.elements import Batch, rows_of
+from wire.elements import Batch, ElementSpec, rows_of
 from wire.errors import Fault, InvalidInput
+from wire.payload import layout_of
+from wire.room import Room
 
 _AHEAD_ROWS = 1 << 14
 _LARGEST_BYTES = 4 * 2**20
@@ -47,19 +53,46 @@ class Together:
         self.batches = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How batches of a spec are made: up to `most` of them at once, and their payloads in these rooms, if any."""
+
+    most: int = 1
+    rooms: Rooms | None = None
+    spec: ElementSpec | None = None
+
+    @contextmanager
+    def room(self, rows: int, batches: int) -> Iterator[Room | None]:
+        """Room for so many samples, if there is any; dropped where they cannot be read."""
+        layout = layout_of(self.spec, rows) if self.spec is not None else None
+        room = self.rooms.room(layout, batches) if self.rooms is not None and layout is not None else None
+        try:
+            yield room
+        except BaseException:
+            if self.rooms is not None and room is not None:
+                self.rooms.drop(room)
+            raise
+
+
+_ALONE = Making()
+
+
 class Gather:
-    """A Stage[Frame]: the batches of one stream of an indexed source, up to `most` of them in a frame.
+    """A Stage[Frame]: the batches of one stream of an indexed source, some of them in a frame.
 
     The order is asked for many batches at once, because a few positions cost as much as some thousands.
     """
 
-    def __init__(self, plan: StreamPlan, order: Order, reader: RowReader, cursor: Cursor, most: int = 1) -> None:
+    def __init__(
+        self, plan: StreamPlan, order: Order, reader: RowReader, cursor: Cursor, making: Making = _ALONE
+    ) -> None:
         self._stretches = RepeatIndexed(plan, cursor, max(1, _AHEAD_ROWS // plan.replica_batch))
         self._order, self._reader = order, reader
         self._ahead: Stretch | None = None
         self._rows: Rows = np.empty((0, 0), np.int64)
         self._given = 0
-        self._together = Together(1 if reader.random else most)
+        self._together = Together(1 if reader.random else making.most)
+        self._making = making
 
     @property
     def position(self) -> Cursor:
@@ -94,34 +127,40 @@ class Gather:
             return None
         rows = self._rows[self._given : stop]
         try:
-            batch = self._reader.gather(ahead.cursor.epoch, rows.reshape(-1))
+            with self._making.room(rows.size, len(rows)) as room:
+                batch = self._reader.gather(ahead.cursor.epoch, rows.reshape(-1), columns_of(room))
         except Fault:
             self._together.failed()
             return None
         digests = tuple(map(rows_digest, rows))
-        return self._frame(ahead, digests, batch, rows.reshape(-1))
+        return self._frame(ahead, digests, Read(batch, rows.reshape(-1)), room)
 
     def _one(self, ahead: Stretch) -> Frame:
         start = int(ahead.starts[self._given])
+        rows = self._rows[self._given]
         try:
-            batch, rows, bad = self._reader.read(ahead.cursor.epoch, start, self._rows[self._given])
+            with self._making.room(len(rows), 1) as room:
+                read = self._reader.read(ahead.cursor.epoch, start, rows, columns_of(room))
         except Fault as fault:
             fault.where = "; ".join(filter(None, (fault.where, str(ahead.cursor_of(self._given)))))
             raise
-        digest = values_digest(batch) if self._reader.random else rows_digest(rows)
-        return self._frame(ahead, (digest,), batch, rows, bad)
+        digest = values_digest(read.batch) if self._reader.random else rows_digest(read.rows)
+        return self._frame(ahead, (digest,), read, room)
 
-    def _frame(
-        self, ahead: Stretch, digests: tuple[int, ...], batch: Batch, rows: Rows, bad: tuple[BadSample, ...] = ()
-    ) -> Frame:
+    def _frame(self, ahead: Stretch, digests: tuple[int, ...], read: Read, room: Room | None) -> Frame:
         first, following = ahead.cursor_of(self._given), ahead.cursor_of(self._given + len(digests))
-        return Frame(first, following, batch, digests=digests, row_numbers=rows, bad=bad)
+        return Frame(first, following, read.batch, False, digests, read.rows, read.bad, room=room)
 
     def _look_ahead(self) -> None:
         self._ahead, self._given = self._stretches.next(), 0
         if self._ahead is not None:
             rows = self._order.at(self._ahead.cursor.epoch, self._ahead.positions)
             self._rows = rows.reshape(len(self._ahead), self._ahead.rows)
+
+
+def columns_of(room: Room | None) -> Out | None:
+    """Where the columns of a batch that has this room belong."""
+    return None if room is None else room.columns
 
 
 class Cut:

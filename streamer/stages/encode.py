@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 
 from streamer.tuning import MESSAGE_BYTES
 from wire.codec import Frame, Packed, Shelf, pack
@@ -43,9 +44,14 @@ class Encoder:
         self._spec = spec
         self.message_bytes = message_bytes
 
-    def message(self, frames: Sequence[Frame], shelf: Shelf | None = None) -> Packed:
-        """One gRPC message with these frames. Raises wire.schema.CodecError for a batch that is not of the spec."""
-        return pack(frames, self._spec, shelf)
+    def messages(self, frames: Sequence[Frame], shelf: Shelf | None = None) -> Iterator[Packed]:
+        """gRPC messages with these frames: one for each that was made in its own, one for others between them.
+
+        Raises wire.schema.CodecError for a batch that is not of the spec.
+        """
+        for alone, some in groupby(frames, lambda frame: frame.room is not None and frame.room.envelope is not None):
+            for together in ([frame] for frame in some) if alone else (list(some),):
+                yield pack(together, self._spec, shelf)
 
     def group(self, get_some: GetSome, lingering: Lingering, timeout: float | None, most: int = 1 << 30) -> list[Frame]:
         """The frames of the next message: one, and those that are ready then, up to `most` and to the message size.

@@ -11,7 +11,7 @@ import numpy as np
 from streamer.columns import join
 from streamer.order import Rows
 from streamer.randomness import Randomness
-from streamer.sources import IndexedSource
+from streamer.sources import GathersInto, IndexedSource, Out
 from streamer.stages import Occasion, RowMap
 from wire.codec import BadSample
 from wire.elements import Batch
@@ -40,14 +40,15 @@ class RowReader:
     ) -> None:
         self.random = source.random
         self._source, self._seed, self._pass_bad, self._maps = source, seed, pass_bad, maps
+        self._into = source if isinstance(source, GathersInto) and not maps else None
 
-    def read(self, epoch: int, start: int, rows: Rows) -> Read:
-        """These rows, (n,) int64, of a batch that starts at this place in the epoch.
+    def read(self, epoch: int, start: int, rows: Rows, out: Out | None = None) -> Read:
+        """These rows, (n,) int64, of a batch that starts at this place in the epoch. out: as of `gather`.
 
         Raises what the source and the maps do.
         """
         try:
-            return self._together(epoch, start, rows)
+            return self._together(epoch, start, rows, out)
         except Fault as fault:
             if not self._pass_bad:
                 raise
@@ -56,17 +57,22 @@ class RowReader:
         # where each row can be read, what failed belonged to no row: let it fail again, or not
         return around if around.bad else self._together(epoch, start, rows)
 
-    def gather(self, epoch: int, rows: Rows) -> Batch:
-        """These rows of an epoch, of any batches; see `read` for a random source. Raises what source and maps do."""
+    def gather(self, epoch: int, rows: Rows, out: Out | None = None) -> Batch:
+        """These rows of an epoch, of any batches; see `read` for a random source. Raises what source and maps do.
+
+        out: arrays to which columns may be written, where the source can do that.
+        """
+        if out is not None and self._into is not None:
+            return self._into.gather_into(rows, out)
         batch = self._source.gather(rows)
         occasion = Occasion(self._seed, epoch, rows, self._source.where)
         for each in self._maps:
             batch = each.apply(batch, occasion)
         return batch
 
-    def _together(self, epoch: int, start: int, rows: Rows) -> Read:
+    def _together(self, epoch: int, start: int, rows: Rows, out: Out | None = None) -> Read:
         with self._seeded(epoch, start):
-            return Read(self.gather(epoch, rows), rows)
+            return Read(self.gather(epoch, rows, out), rows)
 
     def _seeded(self, epoch: int, start: int) -> AbstractContextManager[None]:
         return Randomness(self._seed, epoch, start).held() if self.random else nullcontext()

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from streamer.columns import check_batch
 from streamer.recipe import Column, Recipe
-from streamer.sources import IndexedSource
+from streamer.sources import GathersInto, IndexedSource
 from streamer.sources.idx import IdxSource
 from streamer.sources.npz import NpzSource
 from streamer.sources.opening import open_recipe
@@ -120,6 +120,22 @@ def test_rows_are_what_was_written(source):
         batch = source.gather(rows)
         assert np.array_equal(batch[image].reshape(len(rows), 12), IMAGES[rows].reshape(len(rows), 12))
         assert np.array_equal(batch[label], LABELS[rows])
+
+
+def test_rows_that_are_written_where_they_are_wanted_are_the_same(source):
+    """Whatever of it the source can write there: all columns of a source that is in memory lie there then."""
+    if not isinstance(source, GathersInto):
+        assert source.describe().startswith(("torch DataLoader over _Pairs", "Parquet"))
+        return
+    rows = np.random.default_rng(2).permutation(ROWS)
+    expected = source.gather(rows)
+    out = {field.name: np.zeros((ROWS, *field.shape), field.dtype) for field in source.spec.fields}
+    batch = source.gather_into(rows, out)
+    assert all(np.array_equal(batch[name], expected[name]) for name in source.spec.names)
+    for name, column in batch.items():
+        written = np.shares_memory(column, out[name])
+        assert written == np.array_equal(out[name], expected[name])
+        assert written or "read as they are needed" in source.describe() or source.spec.fields[0].dtype == "int32"
 
 
 def test_batches_are_of_the_spec(source):

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from streamer.columns import Table, check_rows, one_by_one
 from streamer.digests import rows_digest
 from streamer.plan import StreamPlan
-from streamer.stages.batch import Gather, Together
+from streamer.stages.batch import Gather, Making, Together
 from streamer.stages.reading import RowReader
 from streamer.stages.shuffle import Shuffled
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
 from wire.errors import InvalidInput
+from wire.room import Room
 
 ROWS = 50
 
@@ -45,10 +46,32 @@ class _Numbers:
     def where(self, row):
         return f"row {row}"
 
+    def gather_into(self, rows, out):
+        self.gather(rows)
+        return self._table.gather(rows, out)
 
-def _gather(most, torn=(), pass_bad=False, streams=3, drop=True):
+
+class _Rooms:
+    """Gives so many rooms, and notes which are dropped."""
+
+    def __init__(self, most):
+        self.left, self.given, self.dropped = most, [], []
+
+    def room(self, layout, batches):
+        if not self.left:
+            return None
+        self.left -= 1
+        self.given.append(Room(layout, np.zeros(layout.size, np.uint8), place=len(self.given)))
+        return self.given[-1]
+
+    def drop(self, room):
+        self.dropped.append(room)
+
+
+def _gather(most, torn=(), pass_bad=False, streams=3, drop=True, rooms=None):
     plan = StreamPlan(ROWS, 4, 1, streams, drop, 3)
-    return Gather(plan, Shuffled(ROWS, 5), RowReader(_Numbers(torn), 5, pass_bad=pass_bad), Cursor(1), most)
+    reader = RowReader(_Numbers(torn), 5, pass_bad=pass_bad)
+    return Gather(plan, Shuffled(ROWS, 5), reader, Cursor(1), Making(most, rooms, _Numbers.spec))
 
 
 def _walked(gather):
@@ -65,6 +88,34 @@ def _told(frames):
         for frame in frames
         for f in one_by_one(frame)
     ]
+
+
+@pytest.mark.parametrize("most", [1, 8])
+@pytest.mark.parametrize("left", [3, 1000])
+def test_batches_are_made_in_rooms_while_there_are_any(left, most):
+    """They are the same batches, and lie where their payload belongs."""
+    rooms = _Rooms(left)
+    frames = _walked(_gather(most, rooms=rooms))
+    assert _told(frames) == _told(_walked(_gather(1)))
+    assert [frame.room for frame in frames[:left]] == rooms.given
+    assert all(np.shares_memory(frame.batch["n"], frame.room.memory) for frame in frames[:left])
+    assert not any(frame.room for frame in frames[left:])
+    assert rooms.dropped == []
+
+
+def test_the_room_of_a_batch_that_cannot_be_read_is_dropped():
+    """Each other room is in a frame; that of a batch with stand-ins is filled when it is sent."""
+    rooms, together = _Rooms(1000), [frame for frame in _walked(_gather(8)) if frame.batches > 1]
+    torn = together[0].row_numbers[1]
+    frames = _walked(_gather(8, torn=[torn], pass_bad=True, rooms=rooms))
+    assert any(frame.bad for frame in frames)
+    assert rooms.dropped
+    assert [frame.room for frame in frames] == [room for room in rooms.given if room not in rooms.dropped]
+    assert all(frame.room.fill(frame.batch) for frame in frames)
+    assert all(np.array_equal(frame.room.columns["n"], frame.batch["n"]) for frame in frames)
+    with pytest.raises(InvalidInput, match=f"row {torn} is torn"):
+        _walked(_gather(1, torn=[torn], rooms=rooms))
+    assert rooms.given[-1] is rooms.dropped[-1]
 
 
 @pytest.mark.parametrize("drop", [True, False])

@@ -1,5 +1,7 @@
 """Encode: how many frames travel in a message."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,8 @@ from wire.codec import Frame, unpack
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
 from wire.errors import InvalidInput
+from wire.payload import layout_of
+from wire.room import Envelope, Room
 from wire.seam import Seam, SeamClosed
 
 SPEC = ElementSpec((Field("x", "uint8", (100,)),))
@@ -32,10 +36,26 @@ def test_groups_to_about_the_message_size():
     encoder, seam = Encoder(SPEC, 2500), _seam([_frame(n) for n in range(5)])
     groups = [encoder.group(seam.get_some, Lingering(), 1.0) for _ in range(2)]
     assert [[f.cursor.sequence for f in group] for group in groups] == [[0, 1, 2], [3, 4]]
-    assert [f.batch["x"][0, 0] for f in unpack(encoder.message(groups[0]).data, SPEC).frames] == [0, 1, 2]
+    assert [f.batch["x"][0, 0] for f in unpack(next(encoder.messages(groups[0])).data, SPEC).frames] == [0, 1, 2]
     assert frame_bytes(_frame(1)) == 1000
     with pytest.raises(SeamClosed):
         encoder.group(seam.get_some, Lingering(), 1.0)
+
+
+def test_a_frame_that_was_made_in_its_message_goes_alone():
+    """Those between such frames share messages; all arrive in order."""
+    layout = layout_of(SPEC, len(_frame(0).batch["x"]))
+
+    def enveloped(number):
+        envelope = Envelope(1024, layout.size)
+        return dataclasses.replace(_frame(number), room=Room(layout, envelope.payload(), envelope=envelope))
+
+    frames = [_frame(0), _frame(1), enveloped(2), enveloped(3), _frame(4, end=True)]
+    messages = list(Encoder(SPEC).messages(frames))
+    assert [message.envelope is not None for message in messages] == [False, True, True, False]
+    received = [frame for message in messages for frame in unpack(message.data, SPEC).frames]
+    assert [frame.cursor.sequence for frame in received] == [0, 1, 2, 3, 4]
+    assert all((f.batch["x"] == sent.batch["x"]).all() for f, sent in zip(received[:4], frames, strict=False))
 
 
 def test_goes_with_what_there_is():

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from streamer import transport
+from streamer.envelopes import SMALLEST_BYTES
 from streamer.resume import Resume
+from streamer.stages import Rooms
 from streamer.stages.encode import Encoder
 from streamer.transport import PushBroken, Pusher
 from wafer_sim.ingest import servicer
@@ -24,6 +26,7 @@ from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
 from wire.errors import Exhausted, InvalidInput, NotFound, Refused, StaleLease
 from wire.history import BEGINNING, history_after
+from wire.payload import layout_of
 from wire.schema import spec_to_bytes
 from wire.seam import SeamClosed
 from wire.shared_memory import find, machine
@@ -32,13 +35,16 @@ from wire.v1 import ingest_pb2
 
 SPEC = ElementSpec((Field("x", "int32", (2,)),))
 OTHER = ElementSpec((Field("x", "int64", (2,)),))
+ROWS_WITH_ROOM = SMALLEST_BYTES // 8
+"""Of a batch that is made in a message of its own."""
 
 
 class Batches:
     """A pipeline: `count` batches of one row, each holding its number; then the end."""
 
-    def __init__(self, cursor: Cursor, count: int) -> None:
+    def __init__(self, cursor: Cursor, count: int, rooms: Rooms | None = None) -> None:
         self.cursor = self.started = cursor
+        self.rooms = rooms
         self.count = count
         self.given = 0
         self.closed = threading.Event()
@@ -51,7 +57,15 @@ class Batches:
         self.given += 1
         if cursor.sequence == self.count:
             return [Frame(cursor, cursor, {}, end=True)]
-        return [Frame(cursor, self.cursor, {"x": np.full((1, 2), cursor.sequence, np.int32)})]
+        return [self._frame(cursor, ROWS_WITH_ROOM if self.rooms else 1)]
+
+    def _frame(self, cursor: Cursor, rows: int) -> Frame:
+        layout = layout_of(SPEC, rows)
+        assert layout is not None
+        room = self.rooms.room(layout, 1) if self.rooms else None
+        x = room.columns["x"] if room else np.empty((rows, 2), np.int32)
+        x[:] = cursor.sequence
+        return Frame(cursor, self.cursor, {"x": x}, room=room)
 
     def close(self) -> None:
         self.closed.set()
@@ -100,6 +114,7 @@ class Ingest:
         run: str = "run-1",
         spec: ElementSpec = SPEC,
         encoder: Encoder | None = None,
+        in_rooms: bool = False,
     ) -> Pusher:
         hello = ingest_pb2.PushHello(
             run_id=run,
@@ -110,9 +125,9 @@ class Ingest:
             machine=self.machine,
         )
 
-        def opened(cursor: Cursor, resume: Resume) -> Batches:
+        def opened(cursor: Cursor, resume: Resume, rooms: Rooms) -> Batches:
             self.resumed.append(resume)
-            self.opened.append(Batches(cursor, count))
+            self.opened.append(Batches(cursor, count, rooms if in_rooms else None))
             return self.opened[-1]
 
         return Pusher(self.channel, "the ingest", hello, encoder or Encoder(SPEC), opened)
@@ -158,6 +173,18 @@ def test_batches_arrive_in_order_under_credits(ingest: Ingest) -> None:
     ingest.port.close()
     assert running.ended() is None
     assert ingest.opened[0].closed.is_set()
+
+
+def test_batches_that_were_made_where_they_are_sent_from_arrive(ingest: Ingest) -> None:
+    """Their memory is written to again and again, and never before it was read: each value is that of its batch."""
+    running = Running(ingest.pusher(400, in_rooms=True))
+    for number in range(400):
+        landed = ingest.port.land(ingest.port.take(20))[0]
+        assert landed.shape == (ROWS_WITH_ROOM, 2)
+        assert (landed == number).all()
+    assert ingest.port.take(20).end
+    ingest.port.close()
+    assert running.ended() is None
 
 
 def test_memory_is_shared_with_who_is_near(ingest: Ingest) -> None:
@@ -230,8 +257,8 @@ def test_another_run_is_not_fed_here(ingest: Ingest) -> None:
 class Garbling(Encoder):
     """Sends bytes that are no frames."""
 
-    def message(self, frames: object, shelf: object = None) -> Packed:
-        return Packed(b"\xff" * 100, 100)
+    def messages(self, frames: object, shelf: object = None) -> Iterator[Packed]:
+        yield Packed(b"\xff" * 100, 100, 1)
 
 
 def test_bytes_that_are_no_frame_end_the_push(ingest: Ingest) -> None:
