@@ -8,9 +8,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from wire.errors import Fault, InvalidInput
+from wire.ending import code_of
+from wire.errors import InvalidInput
 
-INTERRUPTED = 130
 MISSED = 1
 
 app = App(name="streamer bench", help=__doc__, version_flags=[], result_action="return_value")
@@ -108,14 +108,7 @@ def pipeline(
 
 def main() -> None:
     """Run the command line; a Fault is one screen on stderr and exit code 1, Ctrl-C is exit code 130."""
-    try:
-        code = app(sys.argv[1:])
-    except Fault as fault:
-        sys.stderr.write(f"{fault.screen()}\n")
-        code = 1
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    sys.exit(code)
+    sys.exit(code_of(lambda: app(sys.argv[1:])))
 
 
 if __name__ == "__main__":

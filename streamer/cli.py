@@ -8,10 +8,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from wire.errors import Fault
+from wire.ending import code_of
 from wire.staying import leave_as_it_is, staying
-
-INTERRUPTED = 130
 
 app = App(name="streamer", help="Reads datasets and pushes their batches to whatever consumes them.")
 
@@ -127,17 +125,8 @@ def bench(*words: Annotated[str, Parameter(allow_leading_hyphen=True, show=False
 def main() -> None:
     """Run the command line; a Fault is one screen on stderr and exit code 1, Ctrl-C is exit code 130."""
     leave_as_it_is()
-    arguments = [argument for argument in sys.argv[1:] if argument != "--traceback"]
-    try:
-        code = app(arguments, result_action="return_value")
-    except Fault as fault:
-        if len(arguments) < len(sys.argv) - 1:
-            raise
-        sys.stderr.write(f"{fault.screen()}\n")
-        code = 1
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    sys.exit(code)
+    words = [word for word in sys.argv[1:] if word != "--traceback"]
+    sys.exit(code_of(lambda: app(words, result_action="return_value"), traceback=len(words) < len(sys.argv) - 1))
 
 
 if __name__ == "__main__":

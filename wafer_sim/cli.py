@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 import cyclopts
 
-from wire.errors import Fault, InvalidInput
+from wire.ending import FAILED, code_of
+from wire.errors import InvalidInput
 from wire.staying import leave_as_it_is
 
-_FAILED, _INTERRUPTED = 1, 130
 _FLAG = cyclopts.Parameter(negative="")
 
 
@@ -153,7 +153,7 @@ def ledger(model_dir: Path, *, json: Annotated[bool, _FLAG] = False) -> int:
     """
     from wafer_sim.ledger_screen import show as show_ledger
 
-    return 0 if show_ledger(model_dir.expanduser(), as_json=json) else _FAILED
+    return 0 if show_ledger(model_dir.expanduser(), as_json=json) else FAILED
 
 
 @app.command
@@ -273,13 +273,7 @@ def _launch(
     traceback
         Where a command fails, show the stack.
     """
-    try:
-        return app(tokens)
-    except Fault as fault:
-        if traceback:
-            raise
-        sys.stderr.write(fault.screen() + "\n")
-        return _FAILED
+    return code_of(lambda: app(tokens), traceback=traceback)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -287,14 +281,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     leave_as_it_is()
     # The C core of grpc writes lines of its own to stderr; what a user must know comes as a Fault.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    try:
-        result = app.meta(sys.argv[1:] if argv is None else list(argv))
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except BrokenPipeError:  # whoever reads, such as `head`, has enough; what is still to be flushed goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILED
-    return int(result) if isinstance(result, int) else 0
+    words = sys.argv[1:] if argv is None else list(argv)
+    return code_of(lambda: app.meta(words), traceback=True)
 
 
 if __name__ == "__main__":

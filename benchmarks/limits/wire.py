@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 
 import grpc
 
+from wire.allocator import keep_freed_memory
 from wire.channel import Security, connect, serve
 
 SECONDS = 1.0
@@ -56,7 +57,8 @@ def _send(port: int, message_bytes: int) -> None:
 
 
 def grpc_rate(message_bytes: int, seconds: float = SECONDS) -> float:
-    """GB/s through one stream of messages of bytes that nobody looks at, over our own channels."""
+    """GB/s through one stream of messages of bytes that nobody looks at, over our channels and with our allocator."""
+    keep_freed_memory()
     server, port = serve("localhost", 0, Security(), threads=4)
     arrived = _Arrivals()
     server.add_generic_rpc_handlers((arrived.handler(),))
@@ -104,6 +106,7 @@ class _Arrivals:
 
 
 def _push(port: int, message_bytes: int, told: Connection) -> None:
+    keep_freed_memory()
     message = bytes(message_bytes)
 
     def messages() -> Iterator[bytes]:

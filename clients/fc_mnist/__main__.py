@@ -18,11 +18,11 @@ from typing import Any
 
 from clients.private_service import Service, attended
 from clients.report import performance_path
-from wire.errors import Fault, Refused
+from wire.ending import code_of
+from wire.errors import Refused
 
 PROJECT = Path(__file__).parent / "pytorch"
 DEFAULT_MODEL_DIR = Path("runs") / "fc_mnist"
-INTERRUPTED = 130
 
 
 def _run(mode: str, address: str, model_dir: Path, options: list[str]) -> int:
@@ -72,10 +72,4 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except Fault as fault:
-        print(fault.screen(), file=sys.stderr)
-        sys.exit(1)
+    sys.exit(code_of(lambda: main(sys.argv[1:])))
