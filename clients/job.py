@@ -35,7 +35,8 @@ class Job:
     each checkpoint that is there. on_observed: gets the step and the values that the model lets be seen of it.
     on_progress: hears how far the run is, at logged steps at least. on_begun: gets what stops the run as Ctrl-C does,
     from any thread. worker_command: what local workers are, where they are not to load a data function by name.
-    counted_from: the step from which checkpoint_steps and log_steps are counted.
+    counted_from: the step from which checkpoint_steps and log_steps are counted. succeeds: this process took the
+    place of a chief that is gone: where its run has ended, that is followed, and nothing begun anew.
     """
 
     params: dict[str, Any]
@@ -53,6 +54,7 @@ class Job:
     on_begun: Callable[[Callable[[], None]], None] | None = None
     worker_command: WorkerCommand | None = None
     counted_from: int = 0
+    succeeds: bool = False
 
     @property
     def input_section(self) -> str:

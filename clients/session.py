@@ -37,6 +37,11 @@ CHIEF_PATIENCE_SECONDS = 8.0
 Reply = TypeVar("Reply")
 
 
+def has_ended(run: coordinator_pb2.RunStatus) -> bool:
+    """Whether nothing more comes of a run."""
+    return run.state in ("finished", "failed")
+
+
 class Session:
     """Talks to one coordinator. Every method raises the Fault that the other end raised.
 
@@ -112,16 +117,35 @@ class Session:
         """Whether another task of this session is chief of the job; where nobody is, this process is it from now on."""
         request = coordinator_pb2.ElectRequest(job=job, candidate=self.candidate)
         chief: str = self._insist(lambda: self._coordinator.Elect(request, timeout=CALL_SECONDS)).chief
-        return chief != self.candidate and chief.startswith(f"{self.id}{TASK}")
+        return chief != self.candidate and self._is_task(chief)
 
     def stand_by(self, job: str, over: threading.Event) -> bool:
         """Wait until the chief of a job is gone and this process is chief in its place; False once it is over."""
-        request = coordinator_pb2.ElectRequest(job=job, candidate=self.candidate, successor=True)
         while not over.wait(STANDBY_SECONDS):
             with suppress(grpc.RpcError):  # a coordinator that is gone is waited for by the worker
-                if self._coordinator.Elect(request, timeout=CHIEF_BEAT_SECONDS).chief == self.candidate:
+                if self._offer(job) == self.candidate:
                     return True
         return False
+
+    def outlast(self, job: str) -> bool:
+        """As `stand_by`, for a job whose run has ended: False once no colleague is its chief, or nobody answers."""
+        silent_since = time.monotonic()
+        while time.monotonic() - silent_since < CHIEF_PATIENCE_SECONDS:
+            with suppress(grpc.RpcError):  # it may be gone for good, now that nothing is left to do
+                chief = self._offer(job)
+                if chief == self.candidate or not self._is_task(chief):
+                    return chief == self.candidate
+                silent_since = time.monotonic()
+            self._over.wait(STANDBY_SECONDS)
+        return False
+
+    def _is_task(self, candidate: str) -> bool:
+        return candidate.startswith(f"{self.id}{TASK}")
+
+    def _offer(self, job: str) -> str:
+        request = coordinator_pb2.ElectRequest(job=job, candidate=self.candidate, successor=True)
+        chief: str = self._coordinator.Elect(request, timeout=CHIEF_BEAT_SECONDS).chief
+        return chief
 
     def compile(self, program: str) -> run_pb2.CompileReply:
         """Send a program's JSON; the service checks it again and keeps it."""
@@ -138,10 +162,26 @@ class Session:
 
     def live_run(self, job: str) -> coordinator_pb2.RunStatus | None:
         """The run of a job (its model_dir) that has not ended, if there is one."""
+        live = (run for run in self.runs() if run.spec.model_dir == job and not has_ended(run))
+        return next(live, None)
+
+    def runs(self) -> Sequence[coordinator_pb2.RunStatus]:
+        """All runs that the coordinator knows, in the order in which they came."""
         request = coordinator_pb2.StatusRequest()
         reply = self._insist(lambda: self._coordinator.Status(request, timeout=CALL_SECONDS))
-        live = (run for run in reply.runs if run.spec.model_dir == job and run.state not in ("finished", "failed"))
-        return next(live, None)
+        runs: Sequence[coordinator_pb2.RunStatus] = reply.runs
+        return runs
+
+    def left_behind(self, job: str, mode: run_pb2.Mode) -> coordinator_pb2.RunStatus | None:
+        """The newest run of a job, where it is one of this mode and session that another task was chief of."""
+        newest = next((run for run in reversed(self.runs()) if run.spec.model_dir == job), None)
+        if newest is None or newest.spec.mode != mode:
+            return None
+        return newest if newest is not None and self.is_colleagues(newest) else None
+
+    def is_colleagues(self, run: coordinator_pb2.RunStatus) -> bool:
+        """Whether another task of this session is, or was, chief of a run."""
+        return run.spec.session == self.id and run.spec.chief != self.candidate
 
     def follow(self, run_id: str) -> Iterator[run_pb2.RunEvent]:
         """Every event of a run, each once, until it has ended.

@@ -16,7 +16,7 @@ from clients.job import Job
 from clients.launcher import LocalWorkers, loader_arguments
 from clients.resuming import starts
 from clients.roles import local_workers
-from clients.session import Session
+from clients.session import Session, has_ended
 from clients.skipping import skips_of
 from clients.working import candidate, here
 from wafer_sim import checkpoints
@@ -41,6 +41,8 @@ def train(capture: Capture, job: Job) -> report.Outcome | None:
     Raises Fault; Interrupted by Ctrl-C, after a checkpoint.
     """
     with _chief(job) as session:
+        if (left := _left_behind(job, session)) is not None:
+            return _concluded(job, session, compile_job(capture, job, left.spec.data.replicas), left)
         start = _start(job)
         compiled = compile_job(capture, job, _replicas_of(start, job))
         step = _begin(job, compiled) if start is None else _go_on(start, job, compiled.captured.plan)
@@ -61,7 +63,7 @@ def train(capture: Capture, job: Job) -> report.Outcome | None:
         if start is not None and (spec.starts or spec.fresh_start):
             # They belong to this checkpoint; a run of before may leave a newer one meanwhile.
             spec.checkpoint = spec.checkpoint or str(job.model_dir / f"checkpoint_{start.step}")
-        return _run(job, session, compiled, spec)
+        return _run(job, session, compiled, spec, live=live)
 
 
 def evaluate(capture: Capture, job: Job) -> report.Outcome:
@@ -75,6 +77,8 @@ def evaluate(capture: Capture, job: Job) -> report.Outcome:
     path, checkpoint = _found(job)
     with _chief(job) as session:
         compiled = compile_job(capture, job)
+        if (left := _left_behind(job, session)) is not None:
+            return _concluded(job, session, compiled, left, checkpoint.step)
         log.info("Evaluating %s", path)
         spec = _spec(job, session, compiled)
         spec.checkpoint = str(path)
@@ -96,9 +100,33 @@ def _chief(job: Job) -> Iterator[Session]:
         yield session
 
 
+def _left_behind(job: Job, session: Session) -> coordinator_pb2.RunStatus | None:
+    """The run of a chief that is gone, where it ended before this process took its place."""
+    left = session.left_behind(str(job.model_dir), mode_of(job)) if job.succeeds else None
+    return left if left is not None and has_ended(left) else None
+
+
+def _concluded(
+    job: Job, session: Session, compiled: Compiled, run: coordinator_pb2.RunStatus, step: int = 0
+) -> report.Outcome:
+    """What a run that has ended without its chief left to be said and written. Raises the Fault that it ended with."""
+    log.info("%s has ended meanwhile, at step %d", run.run_id, run.progress.step)
+    nobody = LocalWorkers(0, session.address, session.id)
+    at = run.progress.step
+    finished = following.follow(job, session, run.run_id, nobody, run.spec.data.batch_size, at)
+    outcome = report.Outcome.of(job.mode, finished, compiled.seconds, compiled.estimate)
+    report.conclude(job, outcome, step)
+    return outcome
+
+
+def mode_of(job: Job) -> run_pb2.Mode:
+    """A job's mode as it travels."""
+    return run_pb2.MODE_TRAIN if job.mode == "train" else run_pb2.MODE_EVAL
+
+
 def _spec(job: Job, session: Session, compiled: Compiled) -> run_pb2.RunSpec:
     return run_pb2.RunSpec(
-        mode=run_pb2.MODE_TRAIN if job.mode == "train" else run_pb2.MODE_EVAL,
+        mode=mode_of(job),
         fabric=FABRICS[job.config.fabric_mode],
         model_dir=str(job.model_dir),
         executable=session.compile(compiled.captured.program.to_json()).executable,
@@ -191,12 +219,23 @@ def _go_on(start: Checkpoint, job: Job, plan: run_pb2.DataPlan) -> int:
     return start.step
 
 
-def _run(job: Job, session: Session, compiled: Compiled, spec: run_pb2.RunSpec, step: int = 0) -> report.Outcome:
+def _run(  # noqa: PLR0913, PLR0917 - who, what, and what is there already
+    job: Job,
+    session: Session,
+    compiled: Compiled,
+    spec: run_pb2.RunSpec,
+    step: int = 0,
+    live: coordinator_pb2.RunStatus | None = None,
+) -> report.Outcome:
+    """Submit the run and follow it. live: the run that was there a moment ago, and is to be gone on with."""
     own = job.worker_command(session.address, session.id) if job.worker_command is not None else None
     data = [] if spec.data.recipe or own else loader_arguments(job.data_reference(), _params_in_force(job))
     log.info("Input: %s", compiled.captured.source.description)
     workers = LocalWorkers(_local_workers(job), session.address, session.id, data, job.config.streamer_logging, own)
     submitted = session.submit(spec)
+    if live is not None and not submitted.attached:
+        session.cancel(submitted.run_id)  # the other one has ended just now: nothing is left to do
+        return _concluded(job, session, compiled, live, step)
     at = _attached(session, submitted, spec.model_dir) if submitted.attached else 0
     finished = following.follow(job, session, submitted.run_id, workers, spec.data.batch_size, at)
     outcome = report.Outcome.of(job.mode, finished, compiled.seconds, compiled.estimate)

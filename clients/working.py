@@ -9,9 +9,10 @@ import sys
 import threading
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import SimpleQueue
+from typing import Any
 
 from clients.ending import heed_sigterm
 from clients.roles import Place, explicit, place_of
@@ -47,24 +48,43 @@ def candidate() -> str:
     return here().candidate(_PROCESS)
 
 
-def work_unless_chief(coordinator: str | None, job: str | None, opened: Opened | None) -> None:
+def is_chief() -> bool:
+    """Whether this task is the chief: the first one, or one that has taken its place. Raises InvalidInput."""
+    return here().is_chief or _ELECTED.is_set()
+
+
+def work_unless_chief(coordinator: str | None, job: str | None, opened: Opened | None) -> bool:
     """Return in the chief, and in every task of a job without a system; in a worker work, and end the process.
 
-    A worker returns as well once it is chief, since the one before is gone; it goes on hosting meanwhile. The chief of
-    a job with a system heeds SIGTERM from now on, as a worker does.
-    job: what the chief is chief of, its model_dir; None where another process cannot go on with the chief's work.
+    A worker returns as well once it is chief, since the one before is gone: True then. It goes on hosting meanwhile,
+    unless the run has ended. The chief of a job with a system heeds SIGTERM from now on, as a worker does.
+    job: what the chief is chief of, as a rule its model_dir; None where nobody can go on with the chief's work.
     opened: the input of a run with this seed; None where the run brings its recipe. Raises Fault.
     """
-    place = here()
+    place, succeeds = here(), False
     if not coordinator:
-        return
-    if not place.is_chief or (job and _is_led(coordinator, place, job)):
+        return False
+    if not is_chief() or (job and _is_led(coordinator, place, job)):
         if job is None:
             sys.exit(host(coordinator, place.session, opened))
         code = _Task(coordinator, place, job, opened).work()
         if code is not None:
             sys.exit(code)
+        succeeds = True
     heed_sigterm()
+    return succeeds
+
+
+def stay_chief(coordinator: str, job: str) -> Session:
+    """Be chief of a job until the session that comes back is closed. Raises Unreachable, Refused."""
+    session = Session(coordinator, name=here().session, candidate=candidate())
+    session.__enter__()
+    try:
+        session.elect(job)
+    except BaseException:
+        session.close()
+        raise
+    return session
 
 
 @contextmanager
@@ -127,15 +147,21 @@ class _Task:
         news = self._news.get()
         self._over.set()
         standing.join()
+        if news == 0 and self._worker.session_over:
+            _restore(before)
+            news = None if self._session.outlast(self._job) else news
         self._session.close()
         if isinstance(news, BaseException):
             raise news
         if news is None:
             _ELECTED.set()
-            log.warning("The chief is gone; this task takes its place, and goes on hosting")
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            _restore(before)
+            log.warning("The chief is gone; this task takes its place%s", self._meanwhile)
         return news
+
+    @property
+    def _meanwhile(self) -> str:
+        return "" if self._worker.session_over else ", and goes on hosting"
 
     def _host(self) -> None:
         try:
@@ -146,6 +172,11 @@ class _Task:
     def _stand_by(self) -> None:
         if self._session.stand_by(self._job, self._over):
             self._news.put(None)
+
+
+def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _speak() -> None:

@@ -89,6 +89,7 @@ class Worker:
 
     A coordinator that is gone is waited for, and one that gave the worker up is told that it is there.
     own: makes the input of a run, for its seed, where the options do not say how.
+    session_over: whether it was told to leave because its session has no run any more.
     """
 
     def __init__(self, options: WorkerOptions, own: Own | None = None) -> None:
@@ -102,6 +103,7 @@ class Worker:
         self._patience = Patience()
         self._lines = LastLines()
         self._notice = ""
+        self.session_over = False
 
     def leave(self) -> None:
         """Stop working, from any thread."""
@@ -189,4 +191,5 @@ class Worker:
             self._hosts.reconcile(assignment)
             if assignment.leave:
                 log.info("the session is over; leaving")
+                self.session_over = True
                 return

@@ -62,18 +62,27 @@ class Checkpoint:
 
 
 def write(model_dir: Path, checkpoint: Checkpoint, keep: int = 0) -> Path:
-    """Write a checkpoint durably, then remove the oldest beyond `keep` (0 keeps all). Returns its directory.
+    """Write a checkpoint durably, then `thin` what is there (0 keeps all). Returns its directory.
 
-    Checkpoints of later steps, which are there where a run went back to an earlier one, neither count nor go.
     Raises Exhausted when the disk is full; the checkpoints that were there are then still there, whole.
     """
     clean(model_dir)
     files = {name: _Counted(content) for name, content in _files(checkpoint).items()}
     target = model_dir / f"checkpoint_{checkpoint.step}"
     write_directory(target, {**files, MANIFEST: _manifest(checkpoint, files)})
-    for _, old in [found for found in _found(model_dir) if found[0] <= checkpoint.step][:-keep] if keep else []:
-        remove_directory(old)
+    if keep:
+        thin(model_dir, keep, checkpoint.step)
     return target
+
+
+def thin(model_dir: Path, keep: int, step: int) -> None:
+    """Remove the checkpoints up to a step, but for the newest `keep` (at least 1) of them.
+
+    Those of later steps, which are there where a run went back to an earlier one, neither count nor go. Raises
+    InvalidInput where that is not allowed.
+    """
+    for _, old in [found for found in _found(model_dir) if found[0] <= step][:-keep]:
+        remove_directory(old)
 
 
 def latest(model_dir: Path) -> Path | None:

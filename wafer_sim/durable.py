@@ -36,7 +36,7 @@ def write_directory(target: Path, files: Mapping[str, Content]) -> None:
     there, whole.
     """
     new, old = _beside(target, "new"), _beside(target, "old")
-    with _said(target):
+    with faults_said(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             _discard(new)
@@ -54,7 +54,7 @@ def write_directory(target: Path, files: Mapping[str, Content]) -> None:
 
 def remove_directory(target: Path) -> None:
     """Remove a directory such that no reader sees half of it."""
-    with _said(target):
+    with faults_said(target):
         old = _beside(target, "old")
         target.rename(old)
         _discard(old)
@@ -65,7 +65,7 @@ def directories(parent: Path, whole: str = MANIFEST) -> dict[str, Path]:
 
     One whose writer died between stepping aside and being replaced is found where it stands.
     """
-    with _said(parent, "reading"):
+    with faults_said(parent, "reading"):
         there = [path for path in parent.iterdir() if (path / whole).is_file()] if parent.is_dir() else []
     aside = {
         match["name"]: path for path in there if (match := _UNFINISHED.match(path.name)) and match["kind"] == "old"
@@ -75,7 +75,7 @@ def directories(parent: Path, whole: str = MANIFEST) -> dict[str, Path]:
 
 def clean(parent: Path) -> None:
     """Clear away what processes that died left unfinished in a directory; put back what they had not yet replaced."""
-    with _said(parent):
+    with faults_said(parent):
         for path in sorted(parent.iterdir()) if parent.is_dir() else []:
             found = _UNFINISHED.match(path.name)
             if found is None or _alive(int(found["pid"])):
@@ -94,11 +94,11 @@ def hold(model_dir: Path, seconds: float, waiting: Callable[[], None]) -> Iterat
     Calls `waiting` once when another process holds it. Raises Refused naming that process when it still does after
     `seconds`.
     """
-    with _said(model_dir):
+    with faults_said(model_dir):
         model_dir.mkdir(parents=True, exist_ok=True)
         handle = os.open(model_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        with _said(model_dir):
+        with faults_said(model_dir):
             _acquire(handle, model_dir, seconds, waiting)
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
@@ -188,7 +188,8 @@ def _alive(pid: int) -> bool:
 
 
 @contextmanager
-def _said(target: Path, doing: str = "writing") -> Iterator[None]:
+def faults_said(target: Path, doing: str = "writing") -> Iterator[None]:
+    """Errors of the file system are raised as Exhausted (the disk is full) or InvalidInput."""
     try:
         yield
     except OSError as error:

@@ -6,7 +6,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -138,9 +138,8 @@ def _loader(job: Job) -> tuple[Iterable[Any], Watched]:
 
 def _dispatch(model: PyTorchBaseModel, loader: Iterable[Any], watched: Watched, job: Job, device: torch.device) -> None:
     if job.cs_ip and not (job.config.validate_only or job.config.compile_only):
-        work_unless_chief(
-            job.cs_ip, str(job.model_dir), None if hasattr(loader, "recipe") else lambda _: loader_input(loader)
-        )
+        opened = None if hasattr(loader, "recipe") else lambda _: loader_input(loader)
+        job = replace(job, succeeds=work_unless_chief(job.cs_ip, str(job.model_dir), opened))
     train = job.mode == TRAIN
     capture = partial(captured_job, model, loader, watched, job)
     if job.config.validate_only or job.config.compile_only:

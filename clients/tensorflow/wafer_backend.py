@@ -46,7 +46,7 @@ class WaferBackend:
     def train(self, setup: Setup, asked: Training) -> None:
         """Train to the end, and leave model.ckpt-<step> beside each checkpoint_<step>, and a host call's summaries."""
         _require_address(setup)
-        _work_unless_chief(setup, asked.input_fn, TRAIN)
+        succeeds = _work_unless_chief(setup, asked.input_fn, TRAIN)
         if asked.hooks or asked.saving_listeners:
             what = "hooks and saving_listeners run between steps, which the system makes by itself"
             raise Refused(what, where="train", fix="leave them out, or use a host_call instead")
@@ -56,20 +56,20 @@ class WaferBackend:
         length = {"num_steps": asked.steps} if asked.steps is not None else {"max_steps": asked.max_steps}
         with closing(HostSummaries(setup.model_dir)) as host:
             job = _job(setup, TRAIN, asked.input_fn, **length)
-            job = replace(job, on_saved=partial(_export, setup), on_observed=host.write)
+            job = replace(job, on_saved=partial(_export, setup), on_observed=host.write, succeeds=succeeds)
             params_files.dump(setup.model.params, setup.model_dir, TRAIN)
             wafer_loop.train(partial(captured_job, setup, job, host), job)
 
     def evaluate(self, setup: Setup, asked: Evaluation) -> dict[str, Any]:
         """The metrics of a checkpoint, with "loss" and "global_step"."""
         _require_address(setup)
-        _work_unless_chief(setup, asked.input_fn, EVAL)
+        succeeds = _work_unless_chief(setup, asked.input_fn, EVAL)
         if asked.hooks:
             raise Refused("hooks cannot run on the system", where="evaluate", fix="leave them out")
         checkpoint = _checkpoint(setup, asked.checkpoint_path)
         job = _job(setup, EVAL, asked.input_fn, eval_steps=asked.steps, checkpoint_path=checkpoint)
         params_files.dump(setup.model.params, setup.model_dir, EVAL)
-        outcome = wafer_loop.evaluate(partial(captured_job, setup, job, None), job)
+        outcome = wafer_loop.evaluate(partial(captured_job, setup, job, None), replace(job, succeeds=succeeds))
         step = int(Path(checkpoint).name.removeprefix("checkpoint_"))
         return {**outcome.metrics, "loss": outcome.loss, "global_step": step}
 
@@ -85,11 +85,11 @@ def _require_address(setup: Setup) -> None:
         raise InvalidInput(what, where="use_cs=True", fix="set cs_ip in CSRunConfig, or give --cs_ip HOST")
 
 
-def _work_unless_chief(setup: Setup, input_fn: InputFn, mode: str) -> None:
-    """In a task that is not the first one: host the streams of this input, and end the process."""
+def _work_unless_chief(setup: Setup, input_fn: InputFn, mode: str) -> bool:
+    """In a task that is not the first one: host the streams of this input, and end the process or succeed the chief."""
     make = InputFunction(input_fn, setup.model.params, mode)
     address = setup.config.cs_ip if isinstance(setup.config, CSRunConfig) else None
-    work_unless_chief(address, str(setup.model_dir), lambda seed: made_input(make, seed=seed))
+    return work_unless_chief(address, str(setup.model_dir), lambda seed: made_input(make, seed=seed))
 
 
 def _job(setup: Setup, mode: str, input_fn: InputFn, **keys: Any) -> Job:

@@ -7,14 +7,16 @@ import logging
 import math
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils import _pytree
 
 from clients.meeting import meet
-from clients.working import here
+from clients.working import here, is_chief
 from compat.pytorch import cbtorch, jobs, loop
+from compat.pytorch.files import write_whole
 from compat.pytorch.rates import RateTracker
 from wire.errors import Refused
 
@@ -45,7 +47,7 @@ def device() -> torch.device:
 
 def is_master_ordinal() -> bool:
     """Whether this is the chief."""
-    return jobs.WORKS_FOR not in os.environ and here().is_chief
+    return jobs.WORKS_FOR not in os.environ and is_chief()
 
 
 def is_streamer() -> bool:
@@ -60,7 +62,9 @@ def is_receiver() -> bool:
 
 def get_ordinal() -> int:
     """Which task this is; the chief is 0."""
-    return here().rank if jobs.WORKS_FOR not in os.environ else 1
+    if jobs.WORKS_FOR in os.environ:
+        return 1
+    return 0 if is_chief() else here().rank
 
 
 def get_streaming_rank() -> int:
@@ -157,8 +161,20 @@ def save(
         raise Refused(what, where="cm.save", fix="save at multiples of checkpoint_steps, in a step closure")
     if master_only and not is_master_ordinal():
         return
+    if driver is not None and getattr(driver, "is_taken", False):
+        _leave_alone(path)
+        return
     held = to_cpu(state)
-    torch.save(post_transfer_callback(held) if post_transfer_callback is not None else held, path)
+    write_whole(post_transfer_callback(held) if post_transfer_callback is not None else held, path)
+
+
+def _leave_alone(path: str) -> None:
+    step = loop.CURRENT.run_step
+    if Path(path).exists():
+        log.info("%s is left as it is: the task that was chief before has saved step %d", path, step)
+    else:
+        words = "%s is not there, and cannot be written: the task that was chief before had the state of step %d"
+        log.warning(words, path, step)
 
 
 def print_update(

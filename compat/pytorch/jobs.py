@@ -20,6 +20,7 @@ from clients.pytorch.model import PyTorchBaseModel
 from clients.pytorch.precision import Precision
 from clients.sections import RunConfig
 from clients.wording import PyTorchWording
+from clients.working import here
 from compat.pytorch.loop import Loop
 from compat.pytorch.loss import loss_among
 from compat.pytorch.modes import TRAIN
@@ -27,9 +28,11 @@ from compat.start import WEIGHT_STREAMING
 from streamer.advice.review import Watched
 from wafer_sim.runtime.protocol import State
 from wire.errors import InvalidInput
+from wire.v1 import coordinator_pb2
 
 FOLDER = "wafer"
 KEPT = 2
+"""How many of the system's own checkpoints are kept that the loop has left behind."""
 WORKS_FOR = "COMPAT_WORKS_FOR"
 """What a local worker of a loop finds in its environment: coordinator and session."""
 
@@ -50,6 +53,11 @@ class Environment:
     weight_streaming_mode: bool = False
     initialized: bool = False
     others: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The service_workdir, absolute."""
+        return Path(self.service_workdir).absolute()
 
 
 class Silent(PyTorchWording):
@@ -80,8 +88,11 @@ class Called(PyTorchBaseModel):
             self._loop.capturing = before
 
 
-def job_of(loop: Loop, environment: Environment) -> Job:
-    """The job of a loop. Raises InvalidInput for numbers that cannot be."""
+def job_of(loop: Loop, environment: Environment, left: coordinator_pb2.RunStatus | None = None) -> Job:
+    """The job of a loop. left: the run of a chief that is gone, which a training loop goes on with.
+
+    Raises InvalidInput for numbers that cannot be.
+    """
     first = loop.optimizer.at_step if loop.mode == TRAIN and loop.optimizer is not None else 0
     config = RunConfig(
         mode="train" if loop.mode == TRAIN else "eval",
@@ -91,26 +102,28 @@ def job_of(loop: Loop, environment: Environment) -> Job:
         eval_steps=loop.total_steps or None if loop.mode != TRAIN else None,
         checkpoint_steps=loop.checkpoint_steps,
         log_steps=loop.fetch_steps or _NEVER,
-        keep_checkpoint_max=KEPT,
+        keep_checkpoint_max=KEPT if here().tasks == 1 else 0,  # a successor needs all that the loop has not seen
         multireplica=loop.replicas != 1,
         num_replicas=loop.replicas if loop.replicas > 1 else None,
         execution_strategy="weight_streaming" if os.environ.get(WEIGHT_STREAMING) else "pipeline",
         save_losses=False,
         check_loss_values=False,
-        seed=torch.initial_seed() % 2**63,
+        seed=torch.initial_seed() % 2**63 if left is None else left.spec.seed,
     )
-    folder = Path(environment.service_workdir).absolute()
+    folder = environment.folder
+    taken = left if loop.mode == TRAIN else None
     params = {"model": {}, "optimizer": _section(loop), "runconfig": {}, "csconfig": _csconfig(environment)}
     return Job(
         params=params,
         config=config,
         params_path=folder,
-        model_dir=_own_folder(folder, loop.mode) if environment.cs_ip else folder,
+        model_dir=_model_dir(folder, loop.mode, taken) if environment.cs_ip else folder,
         mode="train" if loop.mode == TRAIN else "eval",
         cs_ip=environment.cs_ip,
         wording=Silent(),
         worker_command=_worker_command,
         counted_from=first,
+        succeeds=taken is not None,
     )
 
 
@@ -160,6 +173,10 @@ def _require_in_optimizer(loop: Loop) -> None:
 
 def _csconfig(environment: Environment) -> dict[str, Any]:
     return {"use_cbfloat16": environment.use_cbfloat16}
+
+
+def _model_dir(folder: Path, mode: str, taken: coordinator_pb2.RunStatus | None) -> Path:
+    return _own_folder(folder, mode) if taken is None else Path(taken.spec.model_dir)
 
 
 def _own_folder(folder: Path, mode: str) -> Path:

@@ -64,6 +64,10 @@ class Driver(Protocol):
         """The user's module and optimizer hold the state of this step from now on, if it is one that is saved."""
         ...
 
+    def leave(self, step: int) -> None:
+        """The loop has done all that it does with a step that is saved."""
+        ...
+
 
 class Loop:
     """One loop over a loader. run_step: batches that it was given so far, which is steps that were made.
@@ -97,6 +101,8 @@ class Loop:
         made = 0
         while count is None or made < count:
             made += 1
+            if self.driver is not None and self.is_saved:
+                self.driver.leave(self.run_step)
             self.run_step += 1
             yield self.batch
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from clients.report import Outcome
+from compat.pytorch.jobs import KEPT
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
-from wire.errors import Fault, Stopped
+from wafer_sim.losses import LossesRead
+from wire.errors import Fault, NotFound, Stopped
 from wire.observed import Arrays
 from wire.v1 import run_pb2
 
@@ -18,15 +22,19 @@ from wire.v1 import run_pb2
 class WaferRun:
     """What a run has said so far. All its waits end when the run does: with its Fault where it failed.
 
-    first: the step at which it begins; steps of the loop count from there.
+    What is not heard of a step that the run has passed is looked up in its folder. first: the step at which it begins;
+    steps of the loop count from there. succeeds: another task's loop was chief of the run before, and took states from
+    the folder.
     """
 
-    def __init__(self, folder: Any, first: int = 0) -> None:
-        self._folder, self.first = folder, first
+    def __init__(self, folder: Path, first: int = 0, *, succeeds: bool = False) -> None:
+        self._folder, self.first, self._succeeds = folder, first, succeeds
+        self._written = LossesRead(folder)
+        self._furthest = self._left = first
         self._news = threading.Condition()
         self._losses: dict[int, float] = {}
         self._values: dict[int, Arrays] = {}
-        self._saved: dict[int, Checkpoint] = {}
+        self._saved: dict[int, Checkpoint | None] = {}
         self.progress: run_pb2.Progress | None = None
         self.outcome: Outcome | None = None
         self._error: BaseException | None = None
@@ -46,6 +54,7 @@ class WaferRun:
     def advanced(self, progress: run_pb2.Progress) -> None:
         with self._news:
             self.progress = progress
+            self._furthest = max(self._furthest, progress.step)
             self._losses[progress.step] = progress.loss
             self._news.notify_all()
 
@@ -55,17 +64,28 @@ class WaferRun:
             self._news.notify_all()
 
     def saved(self, step: int) -> None:
-        checkpoint = checkpoints.read(self._folder / f"checkpoint_{step}")  # now: later ones push it out
+        if step > self._left:
+            checkpoint = self._read(step)  # now: later ones may push it out
+            with self._news:
+                self._saved[step] = checkpoint
+                self._news.notify_all()
+        else:
+            self._thin()
+
+    def left(self, step: int) -> None:
+        """The loop needs nothing any more of steps up to this one."""
         with self._news:
-            self._saved[step] = checkpoint
-            self._news.notify_all()
+            self._left = step
+        self._thin()
 
     def loss(self, step: int) -> float:
         """The loss of a logged step. Raises the Fault that ended the run."""
-        self._wait(lambda: step in self._losses)
+        self._wait(lambda: step in self._losses or (self._furthest > step and self._written.at(step) is not None))
         with self._news:
             _forget(self._losses, step)
-            return self._losses.get(step, math.nan)
+            heard = self._losses.get(step)
+        written = self._written.at(step) if heard is None else heard
+        return math.nan if written is None else written
 
     def values(self, step: int) -> Arrays:
         """What is seen of a step, once. Raises the Fault that ended the run, Stopped where it never came."""
@@ -74,14 +94,20 @@ class WaferRun:
             raise Stopped(f"the run ended, and nothing was seen of step {step}", where=str(self._folder))
         return self._values.pop(step)
 
-    def checkpoint(self, step: int) -> Checkpoint:
-        """The state after a step that is saved. Raises the Fault that ended the run."""
-        self._wait(lambda: step in self._saved)
-        if step not in self._saved:
-            raise Stopped(f"the run ended without the state of step {step}", where=str(self._folder))
+    def checkpoint(self, step: int) -> Checkpoint | None:
+        """The state after a step that is saved; None where it went to the chief before this one, and is not kept.
+
+        Raises the Fault that ended the run, Stopped where it ended without this state.
+        """
+        self._wait(lambda: step in self._saved or self._furthest > step)
         with self._news:
             _forget(self._saved, step)
-            return self._saved[step]
+            unheard, passed = step not in self._saved, step in self._saved or self._furthest > step
+            found = self._saved.get(step)
+        found = self._read(step) if unheard else found
+        if found is None and not (passed and self._succeeds):
+            raise Stopped(f"the run ended without the state of step {step}", where=str(self._folder))
+        return found
 
     def end(self, stop: bool = False) -> Outcome | None:
         """Wait for the end of the run; with `stop`, end it. Raises the Fault that it ended with, unless stopped."""
@@ -109,6 +135,14 @@ class WaferRun:
         with self._news:
             self._over = True
             self._news.notify_all()
+
+    def _read(self, step: int) -> Checkpoint | None:
+        with suppress(NotFound):
+            return checkpoints.read(self._folder / f"checkpoint_{step}")
+        return None
+
+    def _thin(self) -> None:
+        checkpoints.thin(self._folder, KEPT, self._left)
 
     def _wait(self, there: Callable[[], bool], quiet: bool = False) -> None:
         with self._news:

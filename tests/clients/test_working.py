@@ -48,10 +48,11 @@ def test_the_others_host_streams(hosted, monkeypatch):
 
 
 class Scene:
-    """A worker and an election that end as a test wants."""
+    """A worker and an election that end as a test wants. outlasts: the chief dies after its run."""
 
-    def __init__(self, monkeypatch, *, elected=False, code=0):
+    def __init__(self, monkeypatch, *, elected=False, code=0, outlasts=None):
         self.leave, self.code = threading.Event(), code
+        self.session_over, self._outlasts = outlasts is not None, outlasts
         self.offered = []
         monkeypatch.setattr(working, "Worker", lambda *_: self)
         monkeypatch.setattr(working, "Session", lambda *_, **names: self.named(names))
@@ -72,6 +73,9 @@ class Scene:
         self.offered.append(job)
         return self._elected or over.wait(5.0) is None
 
+    def outlast(self, job):
+        return self._outlasts
+
     def close(self):
         self.leave.set()
 
@@ -84,11 +88,26 @@ def test_a_worker_returns_once_it_is_chief(hosted, monkeypatch):
     monkeypatch.setattr(working, "_ELECTED", threading.Event())
     before = signal.getsignal(signal.SIGTERM)
     scene = Scene(monkeypatch, elected=True)
-    working.work_unless_chief("h:9000", "/m", None)
+    assert not working.is_chief()
+    assert working.work_unless_chief("h:9000", "/m", None)
+    assert working.is_chief()
     assert scene.offered == ["/m"]
     assert scene.names["candidate"] == working.candidate()
     assert working.candidate().startswith("s/")
     assert heeded == [before]
+
+
+def test_a_worker_outlasts_a_chief_that_dies_after_its_run(hosted, monkeypatch):
+    """Its work is over, but the chief's may not be; where the chief resigns instead, the process ends."""
+    monkeypatch.setattr(working, "heed_sigterm", lambda: None)
+    monkeypatch.setenv("WAFER_RANK", "2")
+    monkeypatch.setattr(working, "_ELECTED", threading.Event())
+    Scene(monkeypatch, outlasts=False)
+    with pytest.raises(SystemExit) as ended:
+        working.work_unless_chief("h:9000", "/m", None)
+    assert ended.value.code == 0
+    Scene(monkeypatch, outlasts=True)
+    assert working.work_unless_chief("h:9000", "/m", None)
 
 
 def test_a_worker_that_is_never_chief_ends_its_process(hosted, monkeypatch):

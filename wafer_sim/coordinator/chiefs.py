@@ -48,12 +48,20 @@ class Chiefs:
     def is_vacant(self, job: str, now: float, successor: bool = False) -> bool:
         """Whether who asks now becomes chief; a successor only in place of one that is gone, and after a while.
 
-        One that has resigned, or whose run has ended, has no successor.
+        One that has resigned has no successor.
         """
         chief = self._by_job.get(job)
         if chief is None:
             return not successor
         return self._gone(chief, now) and not (successor and now - chief.heard <= self.mourning)
+
+    def make_room(self, now: float) -> dict[str, str]:
+        """job -> chief of those that are gone and forgotten now; nobody where there is room for another job."""
+        full = len(self._by_job) >= self.most
+        gone = {job: chief.candidate for job, chief in self._by_job.items() if full and self._gone(chief, now)}
+        for job in gone:
+            del self._by_job[job]
+        return gone
 
     def elect(self, job: str, candidate: str, now: float, successor: bool = False) -> str:
         """The chief of a job after this candidate asked; "" where there is none. Raises Exhausted."""
@@ -88,6 +96,11 @@ class Chiefs:
             chief.follows = max(0, chief.follows - 1)
             chief.lost = chief.follows == 0
         return any(chief.lost for chief in chiefs)
+
+    def run_over(self, candidate: str) -> None:
+        """The run that a chief followed has ended: from now on it lives as long as it says so."""
+        for chief in self._led_by(candidate):
+            chief.follows = 0
 
     def resign(self, job: str, candidate: str) -> bool:
         """Whether the candidate was chief of the job; it is not any more."""

@@ -142,6 +142,9 @@ class Coordinator:
 
     def _elect(self, event: ev.ElectAsked) -> None:
         before = self._chiefs.of(event.job)
+        if before is None and not event.successor:
+            for job, gone in self._chiefs.make_room(event.now).items():
+                self._desk.record(records.resigned(job, gone))
         chief = self._chiefs.elect(event.job, event.candidate, event.now, event.successor)
         if chief and chief != before:
             self._desk.record(records.elected(event.job, chief))

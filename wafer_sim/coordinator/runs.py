@@ -103,7 +103,7 @@ class Runs:
         self._take_last_word(run, event)
         run.place, run.attach_by = 0, None
         self._desk.publish(run, event)
-        self.release_chief(run.spec.model_dir, run.chief)
+        self._chiefs.run_over(run.chief)
         self._desk.note(f"run {run.run_id} {run.state}" + (f": {run.problem.what}" if run.problem else ""))
         if run.run_id in self._state.queue:
             self._state.queue.remove(run.run_id)

@@ -9,6 +9,7 @@ from pathlib import Path
 from wafer_sim import checkpoints
 from wafer_sim.checkpoints import Checkpoint
 from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.losses import LossLog
 from wafer_sim.meter import Meter
 from wafer_sim.replicas import Replicas
 from wafer_sim.run.board import Board, position_message, progress_message, timeline_message
@@ -38,6 +39,7 @@ class Training:
         self._board = board
         self.step = self._saved_step = 0 if spec.fresh_start else checkpoint.step
         self._loss = float("nan")
+        self._losses = LossLog(Path(spec.model_dir))
         self._rate = _rate(spec.optimizer)
         self._skips = Skips((each.first, each.last) for each in spec.skip)
         self._meter = Meter(time.perf_counter())
@@ -57,6 +59,7 @@ class Training:
     def end(self) -> None:
         """Save what is not saved and say that the run has finished, or was stopped. Raises Exhausted."""
         self._save()
+        self._losses.close()
         self._measured.forget()
         seams = [*self._board.seams(), *self._feed.seams()]
         self._board.finished(
@@ -136,7 +139,10 @@ class Training:
         return self._spec.fabric == run_pb2.FABRIC_COMPUTE
 
     def _tell(self) -> None:
-        if self._is_due(self._spec.log_steps) or self._board.due():
+        logged = self._is_due(self._spec.log_steps)
+        if logged and self._computes:
+            self._losses.add(self.step, self._loss)  # before anybody hears that this step is made
+        if logged or self._board.due():
             self._meter.lap()
             self._board.progress(self._progress())
 
@@ -162,6 +168,7 @@ class Training:
         if self._saved_step == self.step or not self._computes:
             return
         begun = time.perf_counter()
+        self._losses.sync()
         checkpoint = Checkpoint(
             step=self.step,
             state=self._executor.state(),

@@ -1,7 +1,13 @@
 """Who is chief of a job."""
 
+import pytest
+
+from tests.wafer_sim.coordinator.conftest import Stage
 from wafer_sim.coordinator import events as ev
 from wafer_sim.coordinator import instructions as do
+from wafer_sim.coordinator import records
+from wafer_sim.coordinator.state import Limits
+from wire.errors import Exhausted
 from wire.v1 import run_pb2
 
 
@@ -25,13 +31,32 @@ def test_who_resigns_makes_room(stage):
     assert stage.elect("b") == "b"
 
 
-def test_the_end_of_its_run_releases_a_chief(stage, spec):
-    """The next task may be chief of the same model_dir."""
+def test_a_chief_outlives_its_run_by_its_own_word(stage, spec):
+    """From the end of the run on it is chief as long as it says that it lives; its Follow call says nothing more."""
     stage.elect("a")
     stage.submit("r", spec(session="a"))
     stage.attach("r")
+    stage.play(ev.ChiefFollows(0.0, "a"))
     stage.say("r", finished=run_pb2.Finished())
+    stage.now = 5.0
+    assert [stage.elect(c) for c in ("b", "a")] == ["a", "a"]
+    stage.now = 10.0
+    assert stage.elect("b") == "a"
+    stage.now = 12.0
     assert stage.elect("b") == "b"
+
+
+def test_chiefs_that_are_gone_make_room():
+    """A killed one resigns nowhere: where there are too many jobs, those that nobody took over are forgotten."""
+    stage = Stage(Limits(chiefs=2))
+    stage.elect("a", job="/1")
+    stage.now = 5.0
+    stage.elect("b", job="/2")
+    with pytest.raises(Exhausted, match="2 jobs have a chief"):
+        stage.elect("c", job="/3")
+    stage.now = 7.0
+    assert stage.elect("c", job="/3") == "c"
+    assert records.fold(stage.records).chiefs == stage.coordinator.chiefs == {"/2": "b", "/3": "c"}
 
 
 def test_a_chief_that_vanished_is_replaced(stage):

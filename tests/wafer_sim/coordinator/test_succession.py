@@ -67,12 +67,20 @@ def test_the_successor_outlives_the_coordinator(stage, spec):
     assert succeed(stage, "s/2") == "s/1"
 
 
-def test_the_end_of_a_run_has_no_successor(stage, spec):
+def test_a_run_that_ended_without_its_chief_has_a_successor(stage, spec):
+    """Somebody has to say how it ended, and to write down what it left."""
+    led(stage, spec)
+    stage.lose_chief("s/0")
+    stage.say("r", finished={})
+    stage.now = MOURNING + 0.1
+    assert succeed(stage, "s/1") == "s/1"
+
+
+def test_a_chief_that_resigned_has_no_successor(stage, spec):
     """A task that offered itself then would begin the job anew."""
     led(stage, spec)
     stage.say("r", failed={"what": "no"})
-    assert succeed(stage, "s/1") == ""
-    stage.elect("s/0")
+    assert succeed(stage, "s/1") == "s/0"
     stage.play(ev.Resigned(stage.now, JOB, "s/0"))
     stage.now = 100.0
     assert succeed(stage, "s/1") == ""
