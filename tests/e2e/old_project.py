@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 RUN = """
@@ -117,8 +118,12 @@ else:
 """
 
 
-def write(folder: Path) -> Path:
-    """The project's folder, with run.py in it."""
+def write(folder: Path, changes: Mapping[str, str] | None = None) -> Path:
+    """The project's folder, with run.py in it. changes: old text -> new, in this order."""
+    text = RUN
+    for old, new in (changes or {}).items():
+        assert old in text
+        text = text.replace(old, new)
     folder.mkdir()
-    (folder / "run.py").write_text(RUN)
+    (folder / "run.py").write_text(text)
     return folder

@@ -97,18 +97,18 @@ class Stage:
         """Start workers until there are so many."""
         self.workers = [worker for worker in self.workers if worker.poll() is None]
         command = [str(BIN / "streamer"), "worker", "--coordinator", self.address]
-        self.workers += [self._start("worker", command) for _ in range(count - len(self.workers))]
+        self.workers += [self.start("worker", command) for _ in range(count - len(self.workers))]
 
     def chief(self, cwd: Path, model_dir: Path, *options: str, params: str = "params.yaml") -> subprocess.Popen[bytes]:
         """run.py of the project, without workers of its own unless the options say so."""
         command = [sys.executable, "run.py", "--params", params, "--cs_ip", self.address]
         command += ["--model_dir", str(model_dir), "--num_workers", "0", *options]
-        return self._start("chief", command, cwd=cwd)
+        return self.start("chief", command, cwd=cwd)
 
     def task(self, name: str, cwd: Path, model_dir: Path, *options: str) -> subprocess.Popen[bytes]:
         """run.py of the project as a launcher starts it: what it says goes to <name>.log."""
         command = [sys.executable, "run.py", "--params", "params.yaml", "--cs_ip", self.address]
-        return self._start(name, [*command, "--model_dir", str(model_dir), *options], cwd=cwd)
+        return self.start(name, [*command, "--model_dir", str(model_dir), *options], cwd=cwd)
 
     def restart(self) -> None:
         """Kill the coordinator, and start it again in the same place."""
@@ -145,13 +145,13 @@ class Stage:
     def _serve(self) -> subprocess.Popen[bytes]:
         state = str(self.folder / "state")
         command = [str(BIN / "wafer_sim"), "serve", "--port", str(self.port), "--state-dir", state]
-        process = self._start("serve", command, stdout=subprocess.PIPE)
+        process = self.start("serve", command, stdout=subprocess.PIPE)
         port = port_said(process)
         assert port, self.said()
         self.port = port
         return process
 
-    def _start(
+    def start(
         self, name: str, command: list[str], *, cwd: Path | None = None, stdout: int | None = None
     ) -> subprocess.Popen[bytes]:
         return start(self.mark, self.folder / f"{name}.log", command, cwd=cwd, stdout=stdout)
