@@ -18,7 +18,6 @@ from clients.captured import Captured
 from clients.job import Job
 from clients.report import Outcome
 from clients.session import Session as Leading
-from clients.session import has_ended
 from clients.working import host, stay_chief, work_unless_chief
 from compat.pytorch import jobs, succession
 from compat.pytorch.jobs import WORKS_FOR, Environment
@@ -126,14 +125,15 @@ class Session:
         return left
 
     def _anew(self, job: Job, left: RunStatus | None) -> Job:
-        """What an evaluation has seen is not kept: it begins again, in the place of the one that is left behind."""
+        """What an evaluation has seen is not kept: it begins again, in the place of the one that is left behind.
+
+        It has a worker of its own, since the others leave when that one ends before there is another run.
+        """
         leading = self._leading
         if left is None or leading is None:
             return job
-        if has_ended(left):  # and with it the work of all others
-            return replace(job, config=job.config.model_copy(update={"num_workers": 1}))
-        # Not before there is another one: workers leave a session that has no run.
-        return replace(job, on_begun=lambda _: leading.cancel(left.run_id))
+        config = job.config.model_copy(update={"num_workers": 1})
+        return replace(job, config=config, on_begun=lambda _: leading.cancel(left.run_id))
 
 
 class Driver:
