@@ -70,8 +70,10 @@ class LoaderInput:
     @classmethod
     def _of_loader(cls, loader: Iterable[Any]) -> LoaderInput:
         from streamer.pipeline import loader_input
+        from streamer.randomness import undisturbed
 
-        hosted = loader_input(loader)
+        with undisturbed():  # a task that hosts it may be looking at it as the chief that it is now
+            hosted = loader_input(loader)
         traits = hosted.traits
         if traits is None or traits.batch_size is None:
             raise InvalidInput("the loader gives single samples", fix="give the DataLoader a batch_size")

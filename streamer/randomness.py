@@ -52,6 +52,13 @@ class Randomness:
                 _restore(outside)
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """What runs inside, outside of any reader, may draw numbers: no reader of this process does so meanwhile."""
+    with _TURN:
+        yield
+
+
 class _Imports(MetaPathFinder):
     """Seeds a framework when its import is done: whoever imports it first gets the numbers of all later ones."""
 

@@ -53,10 +53,11 @@ def write_directory(target: Path, files: Mapping[str, Content]) -> None:
 
 
 def remove_directory(target: Path) -> None:
-    """Remove a directory such that no reader sees half of it."""
+    """Remove a directory such that no reader sees half of it; nothing where another process has removed it."""
     with faults_said(target):
         old = _beside(target, "old")
-        target.rename(old)
+        with suppress(FileNotFoundError):
+            target.rename(old)
         _discard(old)
 
 
@@ -82,7 +83,8 @@ def clean(parent: Path) -> None:
                 continue
             whole = parent / found["name"]
             if found["kind"] == "old" and not whole.exists() and (path / MANIFEST).exists():
-                path.rename(whole)
+                with suppress(FileNotFoundError):  # a process on another machine was removing it
+                    path.rename(whole)
             else:
                 _discard(path)
 

@@ -17,6 +17,7 @@ from clients.pytorch.model import PyTorchBaseModel
 from clients.pytorch.origin import RECORD, origin_of
 from clients.replicas import is_open, replicas_of
 from streamer.advice.review import Watched, review
+from streamer.randomness import undisturbed
 from wafer_sim.compiler.program import EVALUATE, GRADIENTS, Entry, Program
 from wafer_sim.compiler.training import OptimizerSpec
 from wafer_sim.runtime.protocol import State
@@ -95,8 +96,8 @@ def _entries(source: LoaderInput, plan: run_pb2.DataPlan, loader: Iterable[Any],
 
 
 def first_batch(loader: Iterable[Any]) -> Any:
-    """Any batch of a loader. Raises InvalidInput for a loader that gives nothing or raises."""
-    with loader_errors():
+    """Any batch of a loader, which this process may host. Raises InvalidInput where it gives nothing or raises."""
+    with loader_errors(), undisturbed():
         for batch in loader:
             return batch
     raise InvalidInput("the data loader gives no batch", fix="look at batch_size, drop_last_batch and the data")

@@ -15,6 +15,7 @@ from clients.pytorch.metrics import let_see
 from clients.pytorch.precision import arrived
 from compat.pytorch.callee import OfBatch, function_of, is_same
 from compat.pytorch.modes import EVAL, TRAIN
+from streamer.randomness import undisturbed
 from wire.errors import Refused
 
 NAN = float("nan")
@@ -164,7 +165,8 @@ class Loop:
         self.capturing, kept = True, list(self.closures)
         args, kwargs = _pytree.tree_map(lambda x: arrived(x) if isinstance(x, torch.Tensor) else x, (args, kwargs))
         try:
-            return original(*args, **kwargs)
+            with undisturbed():
+                return original(*args, **kwargs)
         finally:
             self.capturing, self.closures = False, kept
 

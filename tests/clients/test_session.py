@@ -27,10 +27,17 @@ class Scripted(coordinator_pb2_grpc.CoordinatorServicer, run_pb2_grpc.RunsServic
         self.elected: list[str] = []
         self.cut = threading.Event()
         self.hold = False
+        self.chiefs: list[str] = []
 
     def Elect(self, request, context):  # noqa: N802 - gRPC's name
         self.elected.append(request.candidate)
+        if request.successor:
+            return coordinator_pb2.ElectReply(chief=self.succeeds(request))
         return coordinator_pb2.ElectReply(chief=self._chief or request.candidate)
+
+    def succeeds(self, request):
+        """Whom a task that offers itself is told."""
+        return self.chiefs.pop(0) if self.chiefs else ""
 
     def Resign(self, request, context):  # noqa: N802 - gRPC's name
         return coordinator_pb2.ResignReply()
@@ -39,10 +46,12 @@ class Scripted(coordinator_pb2_grpc.CoordinatorServicer, run_pb2_grpc.RunsServic
         return run_pb2.SubmitReply(run_id="r", attached=True)
 
     def Status(self, request, context):  # noqa: N802 - gRPC's name
-        def run(name, state, job):
-            return coordinator_pb2.RunStatus(run_id=name, state=state, spec=run_pb2.RunSpec(model_dir=job))
+        def run(name, state, job, **spec):
+            return coordinator_pb2.RunStatus(run_id=name, state=state, spec=run_pb2.RunSpec(model_dir=job, **spec))
 
+        ended = {"session": "s", "chief": "s/0", "mode": run_pb2.MODE_TRAIN}
         runs = [run("a", "finished", JOB), run("b", "running", "/other"), run("c", "running", JOB)]
+        runs += [run("d", "finished", "/left"), run("e", "failed", "/left", **ended)]
         return coordinator_pb2.StatusReply(runs=runs)
 
     def Follow(self, request, context):  # noqa: N802 - gRPC's name
@@ -286,3 +295,40 @@ def test_a_first_task_that_comes_again_finds_its_successor(served: Serve, chief:
     _, address = served(Scripted(chief=chief))
     with Session(address, name="s", candidate="s/2") as session:
         assert session.is_led_by_colleague(JOB) == led
+
+
+def test_the_chief_of_an_ended_run_is_outlasted(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it is gone, which makes this task chief, or no task of the session is chief any more."""
+    monkeypatch.setattr(sessions, "STANDBY_SECONDS", 0.01)
+    script = Scripted()
+    _, address = served(script)
+    with Session(address, name="s", candidate="s/1") as session:
+        script.chiefs = ["s/0", "s/0", "s/1"]
+        assert session.outlast(JOB)
+        script.chiefs = ["s/0", "s/2", ""]
+        assert not session.outlast(JOB)
+        script.chiefs = ["s/0", "another", "s/1"]
+        assert not session.outlast(JOB)
+        assert script.elected == ["s/1"] * 8
+
+
+def test_a_coordinator_that_left_with_the_job_is_not_waited_for(served: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left to do there, as far as anybody knows."""
+    monkeypatch.setattr(sessions, "STANDBY_SECONDS", 0.01)
+    monkeypatch.setattr(sessions, "CHIEF_PATIENCE_SECONDS", 0.1)
+    server, address = served(Scripted())
+    with Session(address, name="s", candidate="s/1") as session:
+        cut_off(server)
+        assert not session.outlast(JOB)
+
+
+def test_the_run_that_a_colleague_left_is_found(served: Serve) -> None:
+    """The newest of the job, unless it is of another session, of another mode, or this task's own."""
+    _, address = served(Scripted())
+    found = []
+    for name, candidate in (("s", "s/1"), ("s", "s/0"), ("t", "t/1")):
+        with Session(address, name=name, candidate=candidate) as session:
+            found.append(session.left_behind("/left", run_pb2.MODE_TRAIN))
+            assert session.left_behind("/left", run_pb2.MODE_EVAL) is None
+            assert session.left_behind("/nobody's", run_pb2.MODE_TRAIN) is None
+    assert [run and run.run_id for run in found] == ["e", None, None]

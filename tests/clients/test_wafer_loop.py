@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from clients import wafer_loop
 from clients.captured import Captured
-from clients.compiling import compile_job, refuse_missing_features, validate
+from clients.compiling import Compiled, compile_job, refuse_missing_features, validate
 from clients.input import LoaderInput
 from clients.job import Job
 from clients.roles import WORKERS
@@ -178,3 +179,71 @@ def test_workers_are_those_of_the_user_then_of_the_launcher(tmp_path, monkeypatc
     monkeypatch.setenv(WORKERS, "many")
     with pytest.raises(InvalidInput, match="'many', no number"):
         wafer_loop._local_workers(job(tmp_path))
+
+
+class Coordinator:
+    """A session whose job has a run that ended before this process was chief."""
+
+    address, id = "h:1", "s"
+
+    def __init__(self, state: str, *, attached: bool = False) -> None:
+        spec = run_pb2.RunSpec(data=run_pb2.DataPlan(batch_size=4))
+        self.left = coordinator_pb2.RunStatus(run_id="r", state=state, spec=spec)
+        self.submitted = run_pb2.SubmitReply(run_id="new", attached=attached)
+        self.cancelled: list[str] = []
+
+    def left_behind(self, job: str, mode: run_pb2.Mode) -> coordinator_pb2.RunStatus:
+        return self.left
+
+    def live_run(self, job: str) -> None:
+        return None
+
+    def submit(self, spec: run_pb2.RunSpec) -> run_pb2.SubmitReply:
+        return self.submitted
+
+    def cancel(self, run_id: str) -> None:
+        self.cancelled.append(run_id)
+
+
+@pytest.fixture
+def followed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the runs that were followed to their end."""
+    runs: list[str] = []
+
+    def follow(_job: Job, _session: Any, run_id: str, *_: Any) -> run_pb2.Finished:
+        runs.append(run_id)
+        return run_pb2.Finished(progress=run_pb2.Progress(step=8))
+
+    monkeypatch.setattr(wafer_loop.following, "follow", follow)
+    monkeypatch.setattr(wafer_loop.report, "conclude", lambda *_: None)
+    return runs
+
+
+def test_a_run_that_ended_without_its_chief_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, followed: list[str]
+) -> None:
+    """By a task that has taken the chief's place, and by nobody else; what lives still is attached to instead."""
+    compiled = Compiled(Captured(None, run_pb2.DataPlan(), None, None, None), tmp_path, False, 0.0)
+    monkeypatch.setattr(wafer_loop, "compile_job", lambda *_: compiled)
+    session: Any = Coordinator("finished")
+    monkeypatch.setattr(wafer_loop, "_chief", lambda _: nullcontext(session))
+    outcome = wafer_loop.train(lambda _: pytest.fail("captured"), replace(job(tmp_path), succeeds=True))
+    assert outcome is not None
+    assert (outcome.step, followed) == (8, ["r"])
+    assert wafer_loop._left_behind(job(tmp_path), session) is None
+    session.left.state = "running"
+    assert wafer_loop._left_behind(replace(job(tmp_path), succeeds=True), session) is None
+
+
+@pytest.mark.parametrize("attached", [True, False])
+def test_a_run_that_ends_in_the_last_moment_is_not_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, followed: list[str], attached: bool
+) -> None:
+    """It lived when it was looked for, and had ended when it was submitted to: its end is what counts."""
+    source = LoaderInput.__new__(LoaderInput)
+    object.__setattr__(source, "description", "rows")
+    compiled = Compiled(Captured(source, run_pb2.DataPlan(), None, None, None), tmp_path, False, 0.0)
+    session: Any = Coordinator("running", attached=attached)
+    spec = run_pb2.RunSpec(data=run_pb2.DataPlan(recipe="{}"))
+    wafer_loop._run(job(tmp_path), session, compiled, spec, live=session.left)
+    assert (followed, session.cancelled) == ((["new"], []) if attached else (["r"], ["new"]))

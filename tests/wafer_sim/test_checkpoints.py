@@ -20,6 +20,7 @@ from hypothesis.extra import numpy as arrays
 from wafer_sim import checkpoints, ledger_file
 from wafer_sim.accounts import Accounts, EpochAccount
 from wafer_sim.checkpoints import Checkpoint
+from wafer_sim.durable import remove_directory
 from wafer_sim.ledger import LoaderState, StreamPosition
 from wafer_sim.runtime.protocol import State
 from wire.cursor import Cursor
@@ -80,6 +81,16 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     assert checkpoints.latest(tmp_path) == tmp_path / "checkpoint_10"
     checkpoints.write(tmp_path, checkpoint(11), keep=0)
     assert len(names(tmp_path)) == 3
+
+
+def test_those_up_to_a_step_are_thinned(tmp_path: Path) -> None:
+    """The newest of them stay, later ones are not touched, and one that another process removes is no error."""
+    for step in (0, 10, 20, 30, 40):
+        checkpoints.write(tmp_path, checkpoint(step))
+    checkpoints.thin(tmp_path, 2, 20)
+    assert names(tmp_path) == [f"checkpoint_{step}" for step in (10, 20, 30, 40)]
+    remove_directory(tmp_path / "checkpoint_0")
+    assert names(tmp_path) == [f"checkpoint_{step}" for step in (10, 20, 30, 40)]
 
 
 def test_a_checkpoint_can_be_written_again(tmp_path: Path) -> None:

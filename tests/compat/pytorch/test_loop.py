@@ -22,7 +22,7 @@ class Driver:
     """Says a loss of a hundredth of each step, and remembers what it was asked."""
 
     def __init__(self):
-        self.asked, self.settled = [], []
+        self.asked, self.settled, self.left = [], [], []
 
     def loss(self, step):
         self.asked.append(step)
@@ -33,6 +33,9 @@ class Driver:
 
     def settle(self, step):
         self.settled.append(step)
+
+    def leave(self, step):
+        self.left.append(step)
 
 
 class Model:
@@ -161,6 +164,16 @@ def test_steps_are_counted_as_they_are_taken():
     assert seen == [(1, False, False), (2, False, True), (3, False, False)]
     assert [loop.run_step for _ in loop.steps([BATCH], 2)] == [4, 5]
     assert (loop.is_fetched, loop.is_saved) == (True, True)
+
+
+def test_a_saved_step_is_left_when_the_next_one_begins():
+    """Whatever the loop did with its state is done then; other steps are nothing to the system."""
+    loop, driver, seen = Loop(), Driver(), []
+    loop.total_steps, loop.checkpoint_steps = 5, 2
+    for _ in loop.steps([BATCH], 5):
+        loop.driver = driver
+        seen.append(list(driver.left))
+    assert seen == [[], [], [2], [2], [2, 4]]
 
 
 def test_without_a_session_the_modules_own_mode_says_what_is_compiled():

@@ -14,6 +14,7 @@ import torch
 from tests.wafer_sim.run.conftest import ROWS, Bench, Feeder, batch_of, feed
 from wafer_sim import checkpoints
 from wafer_sim.compiler.training import OptimizerSpec
+from wafer_sim.losses import LossesRead
 from wafer_sim.run import train
 from wafer_sim.runtime import torch_executor
 from wafer_sim.runtime.torch_executor import TorchExecutor
@@ -55,6 +56,16 @@ def test_checkpoints_come_at_their_steps_and_the_oldest_go(bench: Bench) -> None
     bench.live(checkpoint_steps=3, keep_checkpoint_max=2)
     assert bench.steps() == [6, 8]
     assert [event.saved.step for event in bench.events("saved")] == [3, 6, 8]
+
+
+def test_the_losses_of_logged_steps_are_left(bench: Bench) -> None:
+    """Each is there before anybody hears of its step; a run that goes on adds to them."""
+    written, told = LossesRead(bench.model_dir), {}
+    for last in (4, 8):
+        bench.live(max_steps=last, log_steps=2)
+        told |= {event.progress.step: event.progress.loss for event in bench.events("progress")}
+    assert [written.at(step) for step in (2, 4, 6, 8)] == [told[step] for step in (2, 4, 6, 8)]
+    assert [written.at(step) for step in (1, 3, 5, 7)] == [None] * 4
 
 
 def test_checkpoints_are_counted_from_where_the_run_says(bench: Bench) -> None:
