@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
@@ -19,10 +20,11 @@ from clients.roles import Place, explicit, place_of
 from clients.session import Session
 from streamer.last_lines import cut
 from streamer.pipeline import Input
-from streamer.worker import LINES, Worker, WorkerOptions, leave_at_signals, main, process_name
+from streamer.worker import LEAVE_SECONDS, LINES, Worker, WorkerOptions, leave_at_signals, main, process_name
 from wire.errors import Fault
 
 log = logging.getLogger("clients")
+_STREAMER = logging.getLogger("streamer")
 
 Opened = Callable[[int], Input]
 """A seed -> the input of a run."""
@@ -133,6 +135,7 @@ class _Task:
         self._session = Session(coordinator, name=place.session, candidate=place.candidate(_PROCESS))
         self._job = job
         self._worker = Worker(WorkerOptions(coordinator, session=place.session), opened)
+        self._hosting = threading.Thread(target=self._host, name="worker", daemon=True)
         self._over = threading.Event()
         self._news: SimpleQueue[int | BaseException | None] = SimpleQueue()
 
@@ -141,7 +144,7 @@ class _Task:
         _speak()
         before = {number: signal.getsignal(number) for number in _SIGNALS}
         leave_at_signals(self._worker)
-        threading.Thread(target=self._host, name="worker", daemon=True).start()
+        self._hosting.start()
         standing = threading.Thread(target=self._stand_by, name="standby", daemon=True)
         standing.start()
         news = self._news.get()
@@ -156,12 +159,19 @@ class _Task:
         if news is None:
             _ELECTED.set()
             _restore(before)
-            log.warning("The chief is gone; this task takes its place%s", self._meanwhile)
+            atexit.register(self._end_hosting)
+            # The worker's lines are shown where the user's own code shows only what a chief says.
+            _STREAMER.warning("The chief is gone; this task takes its place%s", self._meanwhile)
         return news
 
     @property
     def _meanwhile(self) -> str:
         return "" if self._worker.session_over else ", and goes on hosting"
+
+    def _end_hosting(self) -> None:
+        """Before the process ends: a thread that is still in C++ then would abort it."""
+        self._worker.leave()
+        self._hosting.join(LEAVE_SECONDS)
 
     def _host(self) -> None:
         try:
@@ -181,10 +191,9 @@ def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
 
 def _speak() -> None:
     """A worker's lines go to standard error in a worker's form, whatever the user's own code has set up."""
-    streamer = logging.getLogger("streamer")
-    if not streamer.handlers:
+    if not _STREAMER.handlers:
         lines = logging.StreamHandler(sys.stderr)
         lines.setFormatter(logging.Formatter(LINES))
-        streamer.addHandler(lines)
-        streamer.setLevel(logging.INFO)
-        streamer.propagate = False
+        _STREAMER.addHandler(lines)
+        _STREAMER.setLevel(logging.INFO)
+        _STREAMER.propagate = False

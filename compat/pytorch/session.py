@@ -64,6 +64,8 @@ class Session:
         address = self._environment.cs_ip
         job = succession.election(self._environment.folder, self._mode)
         self._succeeds = work_unless_chief(address, job, lambda _: loader_input(self._loader))
+        if self._succeeds:
+            succession.speak()
         if address and job:
             self._leading = stay_chief(address, job)
 

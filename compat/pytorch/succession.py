@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from clients.session import Session, has_ended
@@ -18,6 +19,13 @@ def election(folder: Path, mode: str) -> str | None:
     """
     place = here()
     return str(folder / FOLDER / mode / place.session) if place.session and place.tasks != 1 else None
+
+
+def speak() -> None:
+    """Show what this task says from now on: code of that time silences tasks that are not the chief when it starts."""
+    root = logging.getLogger()
+    if root.level > logging.INFO:
+        root.setLevel(logging.INFO)
 
 
 def left_behind(session: Session, folder: Path, mode: str, *, ended: bool) -> coordinator_pb2.RunStatus | None:

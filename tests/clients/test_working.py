@@ -51,7 +51,7 @@ class Scene:
     """A worker and an election that end as a test wants. outlasts: the chief dies after its run."""
 
     def __init__(self, monkeypatch, *, elected=False, code=0, outlasts=None):
-        self.leave, self.code = threading.Event(), code
+        self.left, self.code = threading.Event(), code
         self.session_over, self._outlasts = outlasts is not None, outlasts
         self.offered = []
         monkeypatch.setattr(working, "Worker", lambda *_: self)
@@ -64,7 +64,7 @@ class Scene:
         return self
 
     def run(self):
-        self.leave.wait(5.0 if self._elected else 0.0)
+        self.left.wait(5.0 if self._elected else 0.0)
         if isinstance(self.code, BaseException):
             raise self.code
         return self.code
@@ -76,17 +76,24 @@ class Scene:
     def outlast(self, job):
         return self._outlasts
 
+    def leave(self):
+        self.left.set()
+
     def close(self):
-        self.leave.set()
+        self.closed = True
 
 
 def test_a_worker_returns_once_it_is_chief(hosted, monkeypatch):
-    """It goes on to the chief's work, under the name that it was elected by, heeding SIGTERM as a chief does."""
+    """It goes on to the chief's work, under the name that it was elected by, heeding SIGTERM as a chief does.
+
+    What it hosts ends before its process.
+    """
     heeded = []
     monkeypatch.setattr(working, "heed_sigterm", lambda: heeded.append(signal.getsignal(signal.SIGTERM)))
     monkeypatch.setenv("WAFER_RANK", "2")
     monkeypatch.setattr(working, "_ELECTED", threading.Event())
-    before = signal.getsignal(signal.SIGTERM)
+    before, at_exit = signal.getsignal(signal.SIGTERM), []
+    monkeypatch.setattr(working.atexit, "register", at_exit.append)
     scene = Scene(monkeypatch, elected=True)
     assert not working.is_chief()
     assert working.work_unless_chief("h:9000", "/m", None)
@@ -95,6 +102,11 @@ def test_a_worker_returns_once_it_is_chief(hosted, monkeypatch):
     assert scene.names["candidate"] == working.candidate()
     assert working.candidate().startswith("s/")
     assert heeded == [before]
+    assert scene.closed
+    assert not scene.left.is_set()
+    (ends,) = at_exit
+    ends()
+    assert "worker" not in [thread.name for thread in threading.enumerate()]
 
 
 def test_a_worker_outlasts_a_chief_that_dies_after_its_run(hosted, monkeypatch):

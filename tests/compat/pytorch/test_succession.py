@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,6 +49,16 @@ def test_a_run_that_has_ended_is_for_a_successor_only(monkeypatch):
     ended = (run("a"), run("b", "finished", folder="/work/wafer/train_2"))
     assert found(monkeypatch, *ended) == ""
     assert found(monkeypatch, *ended, ended=True) == "b"
+
+
+def test_a_task_that_was_silenced_speaks_as_chief(monkeypatch):
+    """Code of that time lets tasks that only stream say errors; what the user wants to see in detail stays so."""
+    root = logging.getLogger()
+    for before, after in (("ERROR", "INFO"), ("DEBUG", "DEBUG")):
+        monkeypatch.setattr(root, "level", logging.getLevelNamesMapping()[before])
+        monkeypatch.setattr(root, "setLevel", lambda level: monkeypatch.setattr(root, "level", level))
+        succession.speak()
+        assert logging.getLevelName(root.level) == after
 
 
 def test_a_file_is_there_whole_or_as_it_was(tmp_path, monkeypatch):
