@@ -41,8 +41,11 @@ class LossLog:
                 os.fsync(self._file.fileno())
 
     def close(self) -> None:
+        """Let go of the file; what was added lasts."""
+        self.sync()
         if self._file is not None:
             self._file.close()
+            self._file = None
 
 
 class LossesRead:

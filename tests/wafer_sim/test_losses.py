@@ -51,4 +51,5 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(Exhausted, match="the disk is full") as caught:
         log.sync()
     assert caught.value.where == str(tmp_path / NAME)
+    monkeypatch.undo()
     log.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 from wafer_sim import checkpoints
@@ -49,6 +50,10 @@ class Training:
 
     def run(self) -> None:
         """Raises SeamClosed when stopped while waiting, Unreachable for a late stream, InvalidInput for a bad step."""
+        with closing(self._losses):
+            self._run()
+
+    def _run(self) -> None:
         if self._spec.fabric == run_pb2.FABRIC_DRAIN:
             self._take_steps(Drain(self._spec.drain_rate, self.stop_asked))
             return
@@ -59,7 +64,6 @@ class Training:
     def end(self) -> None:
         """Save what is not saved and say that the run has finished, or was stopped. Raises Exhausted."""
         self._save()
-        self._losses.close()
         self._measured.forget()
         seams = [*self._board.seams(), *self._feed.seams()]
         self._board.finished(
