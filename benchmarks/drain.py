@@ -14,7 +14,7 @@ from benchmarks.limits import MESSAGE_BYTES
 from benchmarks.limits import SAMPLE_BYTES as BYTES_AT_REST
 from benchmarks.limits.memory import copy_rate
 from benchmarks.limits.ring import ring_rate
-from benchmarks.limits.wire import grpc_rate
+from benchmarks.limits.wire import feeding_rate, grpc_rate
 from benchmarks.measure import Figure, Result
 from benchmarks.peers.task import Task
 from benchmarks.service import coordinator, train
@@ -29,6 +29,7 @@ NAMES = {TCP: "over TCP", SHARED: "through shared memory"}
 BATCHES = {256: 30_000, 4096: 3_000}
 """Batch size -> steps of a run."""
 OF_THE_RING = 0.7
+FED_ROWS = 4096
 PACE, UTILISATION = 0.9, 0.99
 
 Rates = dict[tuple[int, str], list[float]]
@@ -37,7 +38,7 @@ Rates = dict[tuple[int, str], list[float]]
 def measure() -> Result:
     """Runs in drain mode, as fast as batches come; over TCP and through shared memory in turn, limits after each."""
     rates: Rates = {(size, transport): [] for size in BATCHES for transport in TARGETS}
-    rings, streams, paced = [], [], []
+    rings, streams, least, paced = [], [], [], []
     pixels = Task(str(DATA)).read()[0]
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
@@ -50,12 +51,13 @@ def measure() -> Result:
                         found.append(rate)
                 rings.append(ring_rate(pixels))
                 streams.append(grpc_rate(MESSAGE_BYTES))
+                least.append(feeding_rate(pixels.reshape(len(pixels), -1), FED_ROWS, pushers=2))
             pace = PACE * statistics.median(rates[256, SHARED])
             for run in range(RUNS):
                 reached = _drained(address, folder / f"paced{run}", SHARED, 256, pace)
                 paced.append(reached["accelerator_utilization"])
     figures = [figure for key, found in rates.items() for figure in _figures(*key, found)]
-    figures += [*_ring_figures(rates[256, SHARED], rings[1:]), *_limits(streams[1:])]
+    figures += [*_ring_figures(rates[256, SHARED], rings[1:]), *_limits(rates[4096, TCP], streams[1:], least[1:])]
     met = statistics.median(paced) >= UTILISATION
     figures.append(Figure(f"utilisation at {pace:,.0f} samples/s", "", paced, f">= {UTILISATION}", met))
     notes = f"Bytes at rest, float32 at the replica; one warm-up. Load at the start: {load:.1f}."
@@ -79,10 +81,13 @@ def _ring_figures(rates: Sequence[float], rings: Sequence[float]) -> list[Figure
     ]
 
 
-def _limits(streams: Sequence[float]) -> list[Figure]:
-    at_rest = [rate * 1e9 / BYTES_AT_REST for rate in streams]
+def _limits(rates: Sequence[float], streams: Sequence[float], least: Sequence[float]) -> list[Figure]:
+    at_rest, fed = ([rate * 1e9 / BYTES_AT_REST for rate in each] for each in (streams, least))
+    ratios = [mine / limit for mine, limit in zip(rates, fed, strict=True)]
     return [
         Figure("limit: a bare gRPC byte stream, uint8 samples", "samples/s", at_rest),
+        Figure("limit: two bare gRPC streams that gather and cast", "samples/s", fed),
+        Figure("TCP, batches of 4096 / the streams that gather and cast", "", ratios),
         Figure("limit: memcpy on one core", "GB/s", [copy_rate()]),
     ]
 

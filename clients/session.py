@@ -177,7 +177,7 @@ class Session:
         newest = next((run for run in reversed(self.runs()) if run.spec.model_dir == job), None)
         if newest is None or newest.spec.mode != mode:
             return None
-        return newest if newest is not None and self.is_colleagues(newest) else None
+        return newest if self.is_colleagues(newest) else None
 
     def is_colleagues(self, run: coordinator_pb2.RunStatus) -> bool:
         """Whether another task of this session is, or was, chief of a run."""
