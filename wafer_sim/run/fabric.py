@@ -12,6 +12,8 @@ from wafer_sim.replicas import Replicas
 from wafer_sim.run.feed import StepInput
 from wafer_sim.runtime.protocol import Array
 
+_MADE_UP_SECONDS = 0.005
+
 Tell = Callable[[int, Mapping[str, Array]], None]
 
 
@@ -22,6 +24,10 @@ class Fabric(Protocol):
         """The loss of the step; NaN for a fabric that does not compute. Raises NotFinite, the weights unchanged."""
         ...
 
+    def stall(self, batches: StepInput) -> float:
+        """For how many seconds the last step, with these batches, could not begin."""
+        ...
+
 
 class NotFinite(Exception):  # noqa: N818 - it is caught where it can be said what to do
     """A loss was NaN or infinite; `args[0]` is the loss."""
@@ -30,21 +36,37 @@ class NotFinite(Exception):  # noqa: N818 - it is caught where it can be said wh
 class Drain:
     """An emulated accelerator: it computes nothing and consumes at a given rate.
 
+    A step takes rows / rate seconds, and begins when the one before it is done and its batches are there. A timer that
+    wakes too late, and what this process does between steps, is made up for, but for a few milliseconds at most: what
+    is beyond them is a stall as any other.
     rate: samples per second; 0 takes them as fast as they come. told_to_stop: ends a step that takes its time.
+    meanwhile: what can be done for the next steps in that time, a little at each call; whether there was something.
     """
 
-    def __init__(self, rate: float, told_to_stop: threading.Event) -> None:
+    def __init__(self, rate: float, told_to_stop: threading.Event, meanwhile: Callable[[], bool] | None = None) -> None:
         self._rate = rate
+        self._meanwhile = meanwhile
         self._told_to_stop = told_to_stop
-        self._due = 0.0
+        self._due = self._stall = 0.0
 
     def step(self, batches: StepInput, step: int) -> float:
         if self._rate > 0:
             now = time.perf_counter()
-            self._due = max(self._due, now) + batches.rows / self._rate
-            if self._due > now:
-                self._told_to_stop.wait(self._due - now)
+            before = self._due or now
+            begun = max(before + batches.came, now - _MADE_UP_SECONDS)
+            self._stall, self._due = begun - before, begun + batches.rows / self._rate
+            self._pass_time()
         return math.nan
+
+    def stall(self, batches: StepInput) -> float:
+        return self._stall if self._rate > 0 else batches.wait
+
+    def _pass_time(self) -> None:
+        """Until the step is done."""
+        while self._due > time.perf_counter() and self._meanwhile is not None and self._meanwhile():
+            pass
+        while (left := self._due - time.perf_counter()) > 0 and not self._told_to_stop.wait(left):
+            pass
 
 
 class Compute:
@@ -67,3 +89,6 @@ class Compute:
         if self._check and not result.applied:
             raise NotFinite(result.loss)
         return result.loss
+
+    def stall(self, batches: StepInput) -> float:
+        return batches.wait

@@ -22,8 +22,9 @@ from wire.schema import spec_from_bytes
 from wire.v1 import run_pb2
 
 PATIENCE_SECONDS = 2.0
-AHEAD_STEPS, AHEAD_BYTES = 4, 1 << 21
-"""How many steps' batches land ahead, while they came in fewer bytes: they should be in a cache when they are used."""
+AHEAD_STEPS, READY_STEPS, AHEAD_BYTES = 4, 16, 1 << 21
+"""How many steps' batches land ahead in a thread, or without one, while they came in fewer bytes: they should be in a
+cache when they are used."""
 
 
 Landed = tuple[tuple[Arrays, ...], tuple[Taken, ...]] | None
@@ -31,11 +32,15 @@ Landed = tuple[tuple[Arrays, ...], tuple[Taken, ...]] | None
 
 
 class StepInput(NamedTuple):
-    """One batch per replica, and how long the step waited for them in seconds; `late`: of that, for late streams."""
+    """One batch per replica, and how long the step waited for them in seconds.
+
+    came: until they had come, where they were not landed ahead. late: of the wait, for late streams.
+    """
 
     batches: tuple[Arrays, ...]
     taken: tuple[Taken, ...]
     wait: float
+    came: float = 0.0
     late: float = 0.0
 
     @property
@@ -70,19 +75,32 @@ class Feed:
         self._told = False
         self._landing: ThreadPoolExecutor | None = None
         self._ahead: deque[tuple[Future[Landed], int]] = deque()
+        self._ready: deque[tuple[Landed, int]] = deque()
 
     def land_ahead(self) -> None:
-        """From now on the batches of the next steps that are there land while the one before them is worked on.
+        """From now on the batches of the next steps that are there land in a thread while a step is worked on.
 
-        It costs the waking of a thread: where a step does no work, there is nothing to gain.
+        It costs the waking of a thread: a step that does nothing but take its time had better `land_next` itself.
         """
         self._landing = ThreadPoolExecutor(1, "landing")
         self._landing.submit(int).result()  # the thread is there when processors are set aside for the input
 
+    def land_next(self) -> bool:
+        """Land the batches of one more step, for the thread that takes steps; whether there were any, and room."""
+        if len(self._ready) >= READY_STEPS or sum(size for _, size in self._ready) >= AHEAD_BYTES:
+            return False
+        if not all(merge.has_next() for merge in self._merges):
+            return False
+        arrived = self._arrived()
+        self._ready.append((self._landed(arrived), _bytes_of(arrived)))
+        return True
+
     def take(self) -> StepInput | None:
         """The next step's batches; None when the streams have ended. Raises Unreachable, SeamClosed."""
         start, late = time.perf_counter(), self._watch.late_seconds
-        landed = self._ahead.popleft()[0].result() if self._ahead else self._landed(self._arrived())
+        arrived = None if self._ready or self._ahead else self._arrived()
+        came = time.perf_counter() - start
+        landed = self._landed_ahead() if arrived is None else self._landed(arrived)
         wait = time.perf_counter() - start
         if self._told:
             self._told = False
@@ -91,7 +109,7 @@ class Feed:
             return None
         if self._landing is not None:
             self._look_ahead(self._landing)
-        return StepInput(*landed, wait, min(wait, self._watch.late_seconds - late))
+        return StepInput(*landed, wait, came, min(wait, self._watch.late_seconds - late))
 
     def commit(self, step: StepInput, made: int, *, skipped: bool = False) -> None:
         """The step is part of the weights, or passed over: its batches are acked and never wanted again.
@@ -122,14 +140,16 @@ class Feed:
         if self._landing is not None:
             self._landing.shutdown()
 
+    def _landed_ahead(self) -> Landed:
+        return self._ready.popleft()[0] if self._ready else self._ahead.popleft()[0].result()
+
     def _look_ahead(self, landing: ThreadPoolExecutor) -> None:
         """Have what is there landed, for a few steps; of large batches for one."""
         while len(self._ahead) < AHEAD_STEPS and all(merge.has_next() for merge in self._merges):
             if self._ahead and sum(size for _, size in self._ahead) >= AHEAD_BYTES:
                 return
             arrived = self._arrived()
-            size = sum(batch.wire_bytes for batch in arrived if batch is not None)
-            self._ahead.append((landing.submit(self._landed, arrived), size))
+            self._ahead.append((landing.submit(self._landed, arrived), _bytes_of(arrived)))
 
     def _arrived(self) -> list[Arrived | None]:
         """The next batch of each replica; None where its streams have ended."""
@@ -149,6 +169,10 @@ class Feed:
 
     def _is_late(self, port: StreamPort, seconds: float) -> None:
         self._board.late(port.stream, port.host, seconds)
+
+
+def _bytes_of(arrived: Sequence[Arrived | None]) -> int:
+    return sum(batch.wire_bytes for batch in arrived if batch is not None)
 
 
 def _tolerance(plan: run_pb2.DataPlan, ledger: Ledger) -> Tolerance:

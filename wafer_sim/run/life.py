@@ -55,7 +55,7 @@ class Run:
         self._executor = _executor(program, spec, checkpoint, memory)
         timeout = spec.input_timeout or DEFAULT_INPUT_TIMEOUT
         self.feed = Feed(spec.data, [t.dtype for t in program.inputs], _ledger(spec, checkpoint), timeout, board)
-        if spec.fabric != run_pb2.FABRIC_DRAIN or spec.drain_rate > 0:
+        if spec.fabric != run_pb2.FABRIC_DRAIN:
             self.feed.land_ahead()
         self.ingest = IngestServicer(board.run_id, self.feed.ports, sharing=not spec.tcp_only)
         self._work: Training | Evaluation

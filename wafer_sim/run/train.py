@@ -55,7 +55,7 @@ class Training:
 
     def _run(self) -> None:
         if self._spec.fabric == run_pb2.FABRIC_DRAIN:
-            self._take_steps(Drain(self._spec.drain_rate, self.stop_asked))
+            self._take_steps(Drain(self._spec.drain_rate, self.stop_asked, self._feed.land_next))
             return
         with Replicas(self._executor, self._spec.data.replicas, seed=self._spec.seed) as replicas:
             check, every = self._spec.check_loss_values, self._spec.summary_steps
@@ -85,7 +85,7 @@ class Training:
         while self.step < self._spec.max_steps and not self.stop_asked.is_set():
             if taken is None:
                 # Nothing is measured before the first batch is there, and synthetic steps take it again and again.
-                taken = self._due()._replace(wait=0.0, late=0.0)
+                taken = self._due()._replace(wait=0.0, came=0.0, late=0.0)
                 self._begin()
                 self._board.phase("running")
             elif not self._synthetic:
@@ -128,7 +128,8 @@ class Training:
         self.step += 1
         if not self._synthetic:
             self._feed.commit(taken, self.step)
-        self._meter.step(time.perf_counter(), taken.rows, taken.wait, taken.late)
+        stall = fabric.stall(taken)
+        self._meter.step(time.perf_counter(), taken.rows, stall, min(stall, taken.late))
         self._tell()
         if self._is_due(self._spec.checkpoint_steps):
             self._save()

@@ -10,7 +10,7 @@ from wafer_sim.ingest import merge
 from wafer_sim.ledger import Ledger, StreamPosition, Taken
 from wafer_sim.run import feed
 from wafer_sim.run.board import Board, position_message
-from wafer_sim.run.feed import AHEAD_STEPS, Feed
+from wafer_sim.run.feed import AHEAD_STEPS, READY_STEPS, Feed
 from wire.codec import BadSample, Frame
 from wire.cursor import Cursor
 from wire.elements import ElementSpec, Field
@@ -235,6 +235,29 @@ def test_a_position_is_told_whole() -> None:
     """Cursor, samples and batches."""
     told = position_message(StreamPosition(Cursor(3, 1, 2), 70, 7))
     assert (told.next.stream, told.next.epoch, told.next.sequence, told.samples, told.batches) == (3, 1, 2, 70, 7)
+
+
+def test_what_is_landed_between_steps_is_taken_in_the_same_order() -> None:
+    """Some steps and no more are landed before they are taken; what was has come already."""
+    between, plain = (fed(board(), replicas=1, counts={0: 30, 1: 30}) for _ in range(2))
+    taken: list[list[tuple[Cursor, list[int]]]] = []
+    for given in (between, plain):
+        steps: list[tuple[Cursor, list[int]]] = []
+        landed = 0
+        while given is between and given.land_next():
+            landed += 1
+        assert landed == (READY_STEPS if given is between else 0)
+        while (step := given.take()) is not None:
+            steps.append((step.taken[0].cursor, step.batches[0][0].tolist()))
+            given.commit(step, len(steps))
+            left = sum(port.seam.depth for port in given.ports.values())
+            assert left >= 60 - len(steps) - (READY_STEPS if given is between else 0)
+            assert step.came <= step.wait
+            while given is between and given.land_next():
+                landed += 1
+        taken.append(steps)
+    assert taken[0] == taken[1]
+    assert len(taken[1]) == 60
 
 
 def test_what_lands_ahead_is_taken_in_the_same_order() -> None:
