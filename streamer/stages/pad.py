@@ -11,6 +11,7 @@ from streamer.recipe_column import Pad
 from streamer.stages import Occasion
 from wire.elements import STRING, Batch, Column, ElementSpec, Field, Landing, Ragged
 from wire.errors import InvalidInput
+from wire.landing import empty
 
 _MASK, _LANDS_AS = "uint8", "int32"
 
@@ -62,7 +63,7 @@ class Padded:
         return np.minimum(lengths, self._pad.to)
 
     def _rows(self, column: Ragged, lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.generic]:
-        rows = np.empty((len(column), self._pad.to), column.values.dtype)
+        rows = empty((len(column), self._pad.to), column.values.dtype)
         starts = column.offsets.tolist()
         for row, start, length in zip(rows, starts, lengths.tolist(), strict=False):
             row[:length] = column.values[start : start + length]
