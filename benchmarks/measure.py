@@ -19,6 +19,11 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("grpcio", "numpy", "pyarrow", "torch")
 
 
+def worded(value: float) -> str:
+    """A number for people: four digits, and all of those before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def machine() -> dict[str, str]:
     """Hardware and versions."""
     model = next(
@@ -74,7 +79,7 @@ def publish(result: Result, *, keep: bool = True) -> None:
         table.add_column(column)
     for figure in result.figures:
         met = {True: " met", False: " MISSED", None: ""}[figure.met]
-        spread = (f"{value:,.4g} {figure.unit}" for value in (figure.median, min(figure.values), max(figure.values)))
+        spread = (f"{worded(value)} {figure.unit}" for value in (figure.median, min(figure.values), max(figure.values)))
         table.add_row(figure.name, *spread, str(len(figure.values)), figure.target + met)
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(table)

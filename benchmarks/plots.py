@@ -7,6 +7,7 @@ points of a curve, of the rate against that.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import statistics
@@ -15,9 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measure import RESULTS
+from benchmarks.measure import RESULTS, worded
 from wafer_sim.drawn import picture, save
-from wire.errors import Fault
+from wire.ending import code_of
+from wire.errors import InvalidInput
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,18 +80,26 @@ def bars(name: str, figures: Sequence[AFigure]) -> Figure:
     medians = [statistics.median(each["values"]) for each in peers]
     spread = _spread([each["values"] for each in peers])
     drawn = axes.bar([each["name"] for each in peers], medians, yerr=spread, capsize=4, color="tab:blue")
-    axes.bar_label(drawn, labels=[f"{median:,.4g}" for median in medians], padding=3)
+    axes.bar_label(drawn, labels=[worded(median) for median in medians], padding=3)
     for number, limit in enumerate(each for each in figures if each["name"].startswith(LIMIT)):
         height = statistics.median(limit["values"])
-        axes.axhline(height, color=f"C{number + 1}", linestyle="--", label=f"{limit['name']}: {height:,.4g}")
+        axes.axhline(height, color=f"C{number + 1}", linestyle="--", label=f"{limit['name']}: {worded(height)}")
         axes.legend()
     axes.tick_params(axis="x", labelrotation=15)
     return figure
 
 
 def draw(result: Path) -> list[Path]:
-    """Draw a result file; the pictures, which lie beside it. Raises NotFound without matplotlib, Exhausted."""
-    content, made = json.loads(result.read_text()), []
+    """Draw a result file; the pictures, which lie beside it.
+
+    Raises InvalidInput, Exhausted, and NotFound without matplotlib.
+    """
+    try:
+        content = json.loads(result.read_text())
+    except (OSError, ValueError) as error:
+        what = f"this is no result of a benchmark: {error}"
+        raise InvalidInput(what, where=str(result), fix="give a JSON file of benchmarks/results/") from error
+    made: list[Path] = []
     for ending, figure in pictures(content):
         for suffix in FORMATS:
             made.append(result.with_name(f"{result.stem}{ending}{suffix}"))
@@ -105,14 +115,18 @@ def _spread(runs: Sequence[Sequence[float]]) -> tuple[list[float], list[float]]:
 
 def main(names: Sequence[str]) -> int:
     """Draw these result files, or all there are; the exit code."""
-    try:
-        for result in map(Path, names or sorted(map(str, RESULTS.glob("*.json")))):
-            for path in draw(result):
-                print(path)
-    except Fault as fault:
-        print(fault.screen(), file=sys.stderr)
-        return 1
-    return 0
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.plots", description=str(__doc__).partition(": ")[2])
+    parser.add_argument(
+        "results", nargs="*", type=Path, metavar="result.json", help="all of benchmarks/results/ if none"
+    )
+    asked: list[Path] = parser.parse_args(names).results
+    return code_of(lambda: _draw_all(asked or sorted(RESULTS.glob("*.json"))))
+
+
+def _draw_all(results: Sequence[Path]) -> None:
+    for result in results:
+        for path in draw(result):
+            print(path)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.measure import worded
 from benchmarks.plots import draw, main, pictures, point_of
 
 
@@ -82,3 +83,20 @@ def test_pictures_lie_beside_their_result(tmp_path: Path, capsys: pytest.Capture
     assert draw(result) == [tmp_path / f"drain-samples-per-s{suffix}" for suffix in (".png", ".svg")]
     assert main([str(result)]) == 0
     assert capsys.readouterr().out.count("drain-samples-per-s") == 2
+
+
+def test_what_is_no_result_is_one_screen(tmp_path, capsys):
+    """It names the file, and draws nothing."""
+    path = tmp_path / "mine.json"
+    path.write_text("{")
+    assert main([str(path)]) == main([str(tmp_path / "absent.json")]) == 1
+    said = capsys.readouterr().err
+    assert str(path) in said
+    assert "absent.json" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("number", "words"), [(2_304_123.4, "2,304,123"), (999.96, "1000"), (0.31371, "0.3137")])
+def test_figures_are_worded_for_people(number, words):
+    """No exponents; four digits at least."""
+    assert worded(number) == words
