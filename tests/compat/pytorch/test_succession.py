@@ -15,10 +15,10 @@ from compat.pytorch.files import write_whole
 from wire.v1 import run_pb2
 from wire.v1.coordinator_pb2 import RunStatus
 
-FOLDER = Path("/work")
+FOLDER = Path("/jobs")
 
 
-def run(name, state="running", *, session="s", chief="s/0", mode=run_pb2.MODE_TRAIN, folder="/work/wafer/train_1"):
+def run(name, state="running", *, session="s", chief="s/0", mode=run_pb2.MODE_TRAIN, folder="/jobs/wafer/train_1"):
     spec = run_pb2.RunSpec(session=session, chief=chief, mode=mode, model_dir=folder)
     return RunStatus(run_id=name, state=state, spec=spec)
 
@@ -46,7 +46,7 @@ def test_the_newest_run_of_the_loop_is_gone_on_with(monkeypatch):
 
 def test_a_run_that_has_ended_is_for_a_successor_only(monkeypatch):
     """Whoever is started by hand begins another one."""
-    ended = (run("a"), run("b", "finished", folder="/work/wafer/train_2"))
+    ended = (run("a"), run("b", "finished", folder="/jobs/wafer/train_2"))
     assert found(monkeypatch, *ended) == ""
     assert found(monkeypatch, *ended, ended=True) == "b"
 
